@@ -1,0 +1,196 @@
+//! What is wrong in the input, where, and what to do about it.
+
+use crate::location::{Location, ObjectRef, Path};
+use std::fmt;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Traffic breaks, or is plaintext where mutual TLS was clearly wanted; or input could not be read.
+    Error,
+    /// Very likely a mistake, or a weakness.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+/// How sure a finding (or a verdict) is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Confidence {
+    /// Read from the objects themselves.
+    High,
+    /// Follows from objects that are usually, not always, what the cluster holds.
+    Medium,
+    /// Rests on an assumption about objects that are not in the input.
+    Low,
+}
+
+impl Severity {
+    /// The word in every output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+impl Confidence {
+    /// The word in every output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl fmt::Display for Confidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One row of [`CODES`]: a finding code, its name and its severity. Each has a page `docs/rules/CODE.md`.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Code {
+    /// `MC` and four digits; never reused.
+    pub code: &'static str,
+    /// The same in kebab case; accepted wherever the code is.
+    pub name: &'static str,
+    /// Severity of its findings.
+    pub severity: Severity,
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $constant:ident = $code:literal $name:literal $severity:ident;)*) => {
+        $($(#[$doc])* pub static $constant: Code = Code { code: $code, name: $name, severity: Severity::$severity };)*
+        /// Every finding code, in order.
+        pub static CODES: &[&Code] = &[$(&$constant),*];
+    };
+}
+
+codes! {
+    /// YAML or JSON that does not parse, or bytes that are no text.
+    UNPARSABLE_DOCUMENT = "MC0001" "unparsable-document" Error;
+    /// The same kind, namespace and name twice in one run; the last counts.
+    DUPLICATE_OBJECT = "MC0004" "duplicate-object" Warning;
+    /// A mapping key twice; the last would win silently.
+    DUPLICATE_KEY = "MC0005" "duplicate-key" Error;
+    /// Helm or Jinja braces in place of YAML.
+    TEMPLATE_NOT_RENDERED = "MC0006" "template-not-rendered" Error;
+    /// A value that the CRD or the webhook refuses.
+    INVALID_VALUE = "MC0007" "invalid-value" Error;
+    /// A kind that does not exist in a group that meshctl judges, or one edit away from a kind that does.
+    UNKNOWN_KIND = "MC0009" "unknown-kind" Error;
+}
+
+/// A second place that belongs to a finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// What is there.
+    pub message: String,
+    /// Where.
+    pub at: Location,
+}
+
+/// Whether an edit may be made without a person's eyes on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safety {
+    /// Changes no traffic.
+    Safe,
+    /// May open or close traffic.
+    Unsafe,
+}
+
+/// Text that takes the place of a range of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// Where the replaced text starts.
+    pub from: Location,
+    /// Where it ends.
+    pub to: Location,
+    /// The new text.
+    pub text: String,
+}
+
+/// A repair that meshctl can make.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// May it be made unseen?
+    pub safety: Safety,
+    /// The edits, none overlapping.
+    pub edits: Vec<Edit>,
+}
+
+/// One defect at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Which kind of defect.
+    pub code: &'static Code,
+    /// How sure.
+    pub confidence: Confidence,
+    /// What is wrong, on what.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+    /// The object, where one could be read.
+    pub object: Option<ObjectRef>,
+    /// Where.
+    pub at: Location,
+    /// The field, where it is about one.
+    pub path: Option<Path>,
+    /// Other places that belong to it.
+    pub related: Vec<Related>,
+    /// A repair, where there is one.
+    pub fix: Option<Fix>,
+}
+
+impl Finding {
+    /// A finding of high confidence without object, path, related places or fix.
+    #[must_use]
+    pub fn new(code: &'static Code, at: Location, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            code,
+            confidence: Confidence::High,
+            message: message.into(),
+            help: help.into(),
+            object: None,
+            at,
+            path: None,
+            related: Vec::new(),
+            fix: None,
+        }
+    }
+}
+
+/// Sorts findings by file, position and code, as every output shows them.
+pub fn sort(findings: &mut [Finding]) {
+    findings.sort_by(|a, b| (&a.at, a.code.code, &a.message).cmp(&(&b.at, b.code.code, &b.message)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_ordered_and_well_formed() {
+        for pair in CODES.windows(2) {
+            assert!(pair[0].code < pair[1].code, "{} before {}", pair[0].code, pair[1].code);
+        }
+        for code in CODES {
+            assert!(code.code.len() == 6 && code.code.starts_with("MC"), "{}", code.code);
+            assert!(code.name.chars().all(|c| c.is_ascii_lowercase() || c == '-'), "{}", code.name);
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Where something was read: sources, spans, positions, object names and YAML paths.
+//!
+//! The bottom of the module graph. The core speaks of places as a [`Path`] inside an object; one function
+//! ([`crate::yaml::Node::locate`]) turns a path into a [`Span`], and [`Sources`] turns a span into a [`Location`].
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Number of an input in [`Sources`], in the order in which inputs were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// A range of bytes in one source; `end` is exclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The source that the bytes are of.
+    pub source: SourceId,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+/// A place that a person can go to: lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Location {
+    /// The path as the user typed it (or as the walk below a typed folder found it); `-` for standard input.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
+/// One input and its text.
+#[derive(Debug)]
+pub struct Source {
+    /// The path as typed; `-` for standard input.
+    pub path: Arc<str>,
+    /// The whole text, without a byte order mark.
+    pub text: Arc<str>,
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl Source {
+    /// The byte at which each line starts.
+    fn line_starts(&self) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let breaks = self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
+            std::iter::once(0).chain(breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
+        })
+    }
+}
+
+/// All inputs of a run.
+#[derive(Debug, Default)]
+pub struct Sources(Vec<Source>);
+
+impl Sources {
+    /// Adds a source and returns its number. A text must be shorter than 4 GiB; the reader checks that.
+    pub fn add(&mut self, path: &str, text: String) -> SourceId {
+        self.0.push(Source { path: path.into(), text: text.into(), lines: OnceLock::new() });
+        SourceId(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
+    }
+
+    /// The source of that number.
+    #[must_use]
+    pub fn get(&self, id: SourceId) -> Option<&Source> {
+        self.0.get(id.0 as usize)
+    }
+
+    /// Every source with its number, in the order in which they were read.
+    pub fn iter(&self) -> impl Iterator<Item = (SourceId, &Source)> {
+        self.0.iter().enumerate().map(|(at, source)| (SourceId(u32::try_from(at).unwrap_or(u32::MAX)), source))
+    }
+
+    /// The place of a byte, for a person.
+    #[must_use]
+    pub fn location(&self, source: SourceId, byte: u32) -> Location {
+        let Some(source) = self.get(source) else {
+            return Location { file: "?".into(), line: 1, column: 1 };
+        };
+        let starts = source.line_starts();
+        let line = starts.partition_point(|start| *start <= byte).max(1);
+        let start = starts.get(line - 1).copied().unwrap_or(0);
+        let before = source.text.get(start as usize..byte as usize).unwrap_or("");
+        let column = before.chars().count() + 1;
+        Location {
+            file: source.path.clone(),
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: u32::try_from(column).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Kind, namespace and name of a Kubernetes object; printed as `PeerAuthentication ns/name`, cluster-scoped ones as
+/// `Namespace name`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// Kind, in Kubernetes' spelling.
+    pub kind: Arc<str>,
+    /// Namespace; `None` for cluster-scoped objects.
+    pub namespace: Option<Arc<str>>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
+}
+
+/// A path inside an object, such as `spec.trafficPolicy.portLevelSettings[0].tls`. A key that is not a plain word is
+/// written in brackets and quotes: `metadata.annotations["a.b/c"]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Path(String);
+
+/// One step of a [`Path`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A key of a mapping.
+    Key(String),
+    /// An item of a sequence, from 0.
+    Index(usize),
+}
+
+impl Path {
+    /// A path written out, e.g. `spec.mtls.mode`.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// This path and then a key.
+    #[must_use]
+    pub fn key(&self, key: &str) -> Self {
+        let plain = !key.is_empty() && key.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-');
+        Self(match (plain, self.0.is_empty()) {
+            (true, true) => key.to_owned(),
+            (true, false) => format!("{}.{key}", self.0),
+            (false, _) => format!("{}[{key:?}]", self.0),
+        })
+    }
+
+    /// This path and then an item of a sequence.
+    #[must_use]
+    pub fn index(&self, at: usize) -> Self {
+        Self(format!("{}[{at}]", self.0))
+    }
+
+    /// The text of the path.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The steps of the path. What is not well formed ends the walk there: a place near is better than none.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        let mut rest = self.0.as_str();
+        while !rest.is_empty() {
+            if let Some(inside) = rest.strip_prefix("[\"") {
+                let Some(end) = inside.find("\"]") else { break };
+                let (key, after) = inside.split_at(end);
+                steps.push(Step::Key(key.replace("\\\"", "\"").replace("\\\\", "\\")));
+                rest = after.get(2..).unwrap_or("");
+            } else if let Some(inside) = rest.strip_prefix('[') {
+                let Some((number, after)) = inside.split_once(']') else { break };
+                let Ok(at) = number.parse() else { break };
+                steps.push(Step::Index(at));
+                rest = after;
+            } else {
+                let word = rest.strip_prefix('.').unwrap_or(rest);
+                let end = word.find(['.', '[']).unwrap_or(word.len());
+                let (key, after) = word.split_at(end);
+                steps.push(Step::Key(key.to_owned()));
+                rest = after;
+            }
+        }
+        steps
+    }
+}
+
+impl fmt::Display for Path {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_becomes_line_and_column_in_characters() {
+        let mut sources = Sources::default();
+        let id = sources.add("a.yaml", "k: é\nb: x\n".to_owned());
+        for (byte, line, column) in [(0, 1, 1), (3, 1, 4), (5, 1, 5), (6, 2, 1), (9, 2, 4), (11, 3, 1)] {
+            let place = sources.location(id, byte);
+            assert_eq!((place.line, place.column), (line, column), "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn paths_print_and_walk_back() {
+        let path = Path::new("spec").key("ports").index(2).key("a.b/c").key("mode");
+        assert_eq!(path.as_str(), "spec.ports[2][\"a.b/c\"].mode");
+        let key = |word: &str| Step::Key(word.to_owned());
+        assert_eq!(path.steps(), [key("spec"), key("ports"), Step::Index(2), key("a.b/c"), key("mode")]);
+        assert!(Path::new("[x").steps().is_empty());
+    }
+}
