@@ -72,11 +72,23 @@ impl Cell {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Heading, in capitals as kubectl prints them.
-    pub head: &'static str,
+    pub head: Cow<'static, str>,
     /// Shown only with `-o wide` (CSV and Markdown always show it).
     pub wide: bool,
     /// The fewest characters that it may be narrowed to before text is wrapped or cut; 0: never narrowed.
     pub min: usize,
+}
+
+impl Column {
+    /// A column that is always shown.
+    pub fn new(head: impl Into<Cow<'static, str>>, min: usize) -> Self {
+        Self { head: head.into(), wide: false, min }
+    }
+
+    /// A column that is shown with `-o wide` only.
+    pub fn wide(head: impl Into<Cow<'static, str>>, min: usize) -> Self {
+        Self { head: head.into(), wide: true, min }
+    }
 }
 
 /// Rows under named columns.

@@ -1,0 +1,124 @@
+//! The command line: clap types only.
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Proves from policies, proxies and packets whether service mesh traffic is mutual TLS.
+#[derive(Debug, Parser)]
+#[command(name = "meshctl", version, about = "Is the traffic in your Istio mesh mutual TLS, and how do you know?", max_term_width = 100)]
+#[command(propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// When to colour the output.
+    #[arg(long, global = true, value_enum, default_value_t = Colour::Auto, value_name = "WHEN")]
+    pub color: Colour,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Colour {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule.
+    TlsCheck(Box<TlsCheck>),
+    /// Explain a failure code (F2), a finding code (MC0001), or an error text from a log.
+    Explain(Explain),
+    /// Print a completion script for a shell.
+    Completion(Completion),
+}
+
+/// `meshctl tls-check`.
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 nothing to check.
+
+Examples:
+  meshctl tls-check -f bookinfo.yaml -f policies/
+  meshctl tls-check -f . --from sleep.legacy --to details.bookinfo:9080 --why
+  helm template . | meshctl tls-check -f - -o json")]
+pub struct TlsCheck {
+    /// The client, as --from.
+    #[arg(value_name = "POD[.NAMESPACE] | KIND/NAME", conflicts_with = "from")]
+    pub pod: Option<String>,
+    /// The service, as --to.
+    #[arg(value_name = "HOST[:PORT]", conflicts_with = "to")]
+    pub host: Option<String>,
+
+    /// File, folder or glob to read; - for standard input. Repeatable.
+    #[arg(short, long, value_name = "PATH", action = ArgAction::Append, help_heading = "Input")]
+    pub filename: Vec<String>,
+    /// Only services of this namespace; also the namespace of objects that name none. Repeatable.
+    #[arg(short, long, value_name = "NAMESPACE", action = ArgAction::Append, help_heading = "Input", conflicts_with = "all_namespaces")]
+    pub namespace: Vec<String>,
+    /// All namespaces: what files are read with anyway.
+    #[arg(short = 'A', long, help_heading = "Input")]
+    pub all_namespaces: bool,
+    /// The mesh's configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has.
+    #[arg(long, value_name = "FILE", help_heading = "Mesh")]
+    pub mesh_config: Option<String>,
+    /// The root namespace, where mesh-wide policies live.
+    #[arg(long, value_name = "NAMESPACE", help_heading = "Mesh")]
+    pub root_namespace: Option<String>,
+    /// The mesh's trust domain.
+    #[arg(long, value_name = "DOMAIN", help_heading = "Mesh")]
+    pub trust_domain: Option<String>,
+    /// A variable of istiod's environment that differs from Istio's default. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "Mesh")]
+    pub istiod_env: Vec<String>,
+    /// Count namespaces that the input does not have as injected.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Mesh")]
+    pub assume_injected: bool,
+
+    /// Only this client: a workload, with its namespace after a dot, or KIND/NAME.
+    #[arg(long, value_name = "WORKLOAD", help_heading = "Which rows")]
+    pub from: Option<String>,
+    /// Only this service: NAME, NAME.NAMESPACE or a host, with |SUBSET and :PORT if wanted.
+    #[arg(long, value_name = "HOST[:PORT]", help_heading = "Which rows")]
+    pub to: Option<String>,
+    /// Only Services with these labels.
+    #[arg(short = 'l', long, value_name = "KEY=VALUE,..", help_heading = "Which rows")]
+    pub selector: Option<String>,
+    /// Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside.
+    #[arg(long, value_name = "STATUS,..", value_delimiter = ',', help_heading = "Which rows")]
+    pub status: Vec<String>,
+
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
+    pub output: Vec<String>,
+    /// One row for each client and endpoint, in place of groups.
+    #[arg(long, help_heading = "Output")]
+    pub expand: bool,
+    /// For each row the chain of decisions: object, file, line and field; and what mends a CONFLICT.
+    #[arg(long, help_heading = "Output", conflicts_with = "matrix")]
+    pub why: bool,
+    /// The grid of clients and services.
+    #[arg(long, help_heading = "Output")]
+    pub matrix: bool,
+    /// What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never.
+    #[arg(long, value_name = "CLASS,..", value_delimiter = ',', default_value = "conflict,conditional,unknown", help_heading = "Output")]
+    pub fail_on: Vec<String>,
+}
+
+/// `meshctl explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// F1 to F9, a finding code or its name, or a piece of an error text; nothing: the list of codes.
+    pub what: Vec<String>,
+}
+
+/// `meshctl completion`.
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

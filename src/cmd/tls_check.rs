@@ -1,0 +1,265 @@
+//! `meshctl tls-check`: manifests in, the matrix out.
+
+use super::{Exit, Io, outputs, write};
+use crate::cli::{Colour, TlsCheck};
+use crate::finding::{self, Severity};
+use crate::input::files;
+use crate::model::mesh_config::{IstiodEnv, MeshConfig, Options};
+use crate::model::{self, Labels, Mesh, Service, Workload};
+use crate::mtls::check::check;
+use crate::mtls::outcome::Status;
+use crate::mtls::report::{Counts, TlsReport, View};
+use crate::mtls::select::{Filter, service_name};
+use crate::yaml;
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Runs the command.
+///
+/// # Errors
+/// What the user has to change: paths, flags, names.
+pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
+    let fail_on = FailOn::parse(&args.fail_on)?;
+    let outputs = outputs(&args.output)?;
+    let options = options(args)?;
+    if args.filename.is_empty() {
+        bail!("nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)");
+    }
+    let gathered = files::gather(&args.filename, io.stdin)?;
+    let mut mesh = model::load(gathered.sources, options);
+    mesh.unreadable(gathered.findings);
+    let filter = filter(args, &mesh)?;
+    let matrix = check(&mesh);
+    let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
+    let report = TlsReport::new(matrix, filter, view);
+    write(&report, &outputs, colour, io)?;
+    let unread = mesh.findings.iter().any(|finding| finding.code.severity == Severity::Error);
+    let exit = fail_on.judge(report.counts(), unread, args.from.is_some() || args.pod.is_some());
+    if exit == Exit::Nothing {
+        let what = match report.filtered() {
+            true => "no row is left: the flags that choose rows leave none",
+            false => "nothing to check: the input holds no service, no policy and no rule that names a host",
+        };
+        writeln!(io.stderr, "meshctl: {what}")?;
+    }
+    Ok(exit)
+}
+
+/// The classes of `--fail-on`.
+#[derive(Debug, Default)]
+struct FailOn {
+    statuses: BTreeSet<Status>,
+    outside: bool,
+}
+
+/// The words of `--fail-on` and `--status`.
+const STATUSES: &[(&str, Status)] = &[
+    ("conflict", Status::Conflict),
+    ("plaintext", Status::Plaintext),
+    ("tls", Status::Tls),
+    ("conditional", Status::Conditional),
+    ("unknown", Status::Unknown),
+    ("mixed", Status::Mixed),
+    ("ok", Status::Ok),
+];
+
+fn status(word: &str, flag: &str, allowed: &[&str]) -> Result<Option<Status>> {
+    let lower = word.trim().to_ascii_lowercase();
+    if !allowed.contains(&&*lower) {
+        bail!("{word:?} is not a value of {flag}: {}", allowed.join(", "));
+    }
+    Ok(STATUSES.iter().find(|(name, _)| *name == lower).map(|(_, status)| *status))
+}
+
+impl FailOn {
+    fn parse(words: &[String]) -> Result<Self> {
+        let allowed = ["conflict", "plaintext", "tls", "conditional", "unknown", "outside", "never"];
+        let mut fail_on = Self::default();
+        let mut never = false;
+        for word in words.iter().filter(|word| !word.trim().is_empty()) {
+            match status(word, "--fail-on", &allowed)? {
+                Some(status) => {
+                    fail_on.statuses.insert(status);
+                }
+                None if word.trim().eq_ignore_ascii_case("outside") => fail_on.outside = true,
+                None => never = true,
+            }
+        }
+        if never && (!fail_on.statuses.is_empty() || fail_on.outside) {
+            bail!("--fail-on never stands alone");
+        }
+        Ok(fail_on)
+    }
+
+    /// The exit code: 1 beats 3. A client that is outside the mesh and was asked for by name is a conflict like any
+    /// other.
+    fn judge(&self, counts: &Counts, unread: bool, named: bool) -> Exit {
+        let by_row = counts.present.iter().any(|status| self.statuses.contains(status));
+        let by_input = unread && self.statuses.contains(&Status::Unknown);
+        let outside = counts.any_outside && (self.outside || named && self.statuses.contains(&Status::Conflict));
+        if by_row || by_input || outside {
+            Exit::Found
+        } else if counts.total() == 0 && !unread {
+            Exit::Nothing
+        } else {
+            Exit::Clean
+        }
+    }
+}
+
+fn options(args: &TlsCheck) -> Result<Options> {
+    let mut env = IstiodEnv::default();
+    for pair in &args.istiod_env {
+        env.set(pair).map_err(|why| anyhow!("--istiod-env: {why}"))?;
+    }
+    Ok(Options {
+        root_namespace: args.root_namespace.clone(),
+        trust_domain: args.trust_domain.clone(),
+        mesh_config: args.mesh_config.as_deref().map(mesh_config).transpose()?,
+        env,
+        assume_injected: args.assume_injected,
+        default_namespace: args.namespace.first().cloned().unwrap_or_else(|| "default".to_owned()),
+        ..Options::default()
+    })
+}
+
+/// Reads `--mesh-config`: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
+fn mesh_config(path: &str) -> Result<MeshConfig> {
+    let bytes = files::read(Path::new(path)).context("--mesh-config")?;
+    let text = String::from_utf8(bytes).with_context(|| format!("--mesh-config: {path} is not UTF-8"))?;
+    let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("--mesh-config: {path} is not one YAML document"))?;
+    let root = tree.root();
+    if let Some(inner) = root.find("data.mesh").and_then(|node| node.as_str()) {
+        let tree = yaml::parse_text(inner).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?;
+        return Ok(MeshConfig::read(tree.root()));
+    }
+    if let Some(inner) = root.find("spec.meshConfig") {
+        return Ok(MeshConfig::read(inner));
+    }
+    if root.kind() != yaml::Kind::Map && !root.is_null() {
+        bail!("--mesh-config: {path} is no mapping");
+    }
+    Ok(MeshConfig::read(root))
+}
+
+fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
+    let mut filter = Filter { namespaces: args.namespace.clone(), ..Filter::default() };
+    if let Some(from) = args.from.as_deref().or(args.pod.as_deref()) {
+        filter.from = Some(clients(mesh, from, &args.namespace)?);
+        // With --from, -n says where the client is; which services are shown is --to's matter.
+        filter.namespaces.clear();
+    }
+    if let Some(to) = args.to.as_deref().or(args.host.as_deref()) {
+        let (rest, port) = match to.rsplit_once(':') {
+            Some((rest, port)) => (rest, Some(port.parse().with_context(|| format!("{port:?} in --to {to} is no port"))?)),
+            None => (to, None),
+        };
+        let (host, subset) = rest.split_once('|').map_or((rest, None), |(host, subset)| (host, Some(subset.to_owned())));
+        filter.to = Some(services(mesh, host, &args.namespace)?);
+        (filter.port, filter.subset) = (port, subset);
+    }
+    if let Some(selector) = &args.selector {
+        let pairs: Option<Vec<_>> = selector
+            .split(',')
+            .map(|pair| pair.split_once('=').map(|(key, value)| (key.trim().into(), value.trim_start_matches('=').trim().into())))
+            .collect();
+        filter.labels = Labels::new(pairs.ok_or_else(|| anyhow!("-l {selector}: only KEY=VALUE pairs, joined by commas"))?);
+    }
+    let allowed = ["conflict", "plaintext", "tls", "conditional", "mixed", "unknown", "ok", "outside"];
+    for word in &args.status {
+        match status(word, "--status", &allowed)? {
+            Some(status) => filter.statuses.push(status),
+            None => filter.outside = true,
+        }
+    }
+    Ok(filter)
+}
+
+/// Kinds as kubectl abbreviates them.
+const KINDS: &[(&[&str], &str)] = &[
+    (&["po", "pod", "pods"], "Pod"),
+    (&["deploy", "deployment", "deployments"], "Deployment"),
+    (&["sts", "statefulset", "statefulsets"], "StatefulSet"),
+    (&["ds", "daemonset", "daemonsets"], "DaemonSet"),
+    (&["rs", "replicaset", "replicasets"], "ReplicaSet"),
+    (&["job", "jobs"], "Job"),
+    (&["cj", "cronjob", "cronjobs"], "CronJob"),
+    (&["dc", "deploymentconfig", "deploymentconfigs"], "DeploymentConfig"),
+    (&["ro", "rollout", "rollouts"], "Rollout"),
+];
+
+/// The workloads that `--from` names: by the name of the Pod or template, or of what owns the Pod.
+fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u32>> {
+    let (kind, name) = match typed.split_once('/') {
+        None => (None, typed),
+        Some((kind, name)) => {
+            let lower = kind.to_ascii_lowercase();
+            let found = KINDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, kind)| *kind);
+            (Some(found.ok_or_else(|| anyhow!("{kind:?} in {typed} is no kind of workload: pod, deploy, sts, ds, job ..."))?), name)
+        }
+    };
+    let here = |w: &Workload| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *w.meta.namespace);
+    let exact = |w: &Workload, name: &str| *w.meta.name == *name && kind.is_none_or(|kind| w.kind == kind);
+    // A Pod answers to the name of its Deployment: its ReplicaSet's name is that name, a dash and a hash.
+    let owned = |w: &Workload, name: &str| {
+        let owner = w.owner.as_ref().map(|(_, owner)| &**owner);
+        let by_owner = owner.is_some_and(|owner| owner == name || owner.rsplit_once('-').is_some_and(|(stem, _)| stem == name));
+        w.kind == "Pod" && kind != Some("Pod") && by_owner
+    };
+    let find = |wanted: &dyn Fn(&Workload) -> bool| -> BTreeSet<u32> {
+        (0..).zip(&mesh.workloads).filter(|(_, w)| wanted(w)).map(|(n, _)| n).collect()
+    };
+    let (stem, namespace) = name.rsplit_once('.').unwrap_or((name, ""));
+    let ways: [&dyn Fn(&Workload) -> bool; 4] = [
+        &|w| exact(w, name) && here(w),
+        &|w| exact(w, stem) && *w.meta.namespace == *namespace,
+        &|w| owned(w, name) && here(w),
+        &|w| owned(w, stem) && *w.meta.namespace == *namespace,
+    ];
+    if let Some(found) = ways.iter().map(|way| find(way)).find(|found| !found.is_empty()) {
+        return Ok(found);
+    }
+    let near: Vec<String> = mesh.workloads.iter().filter(|w| w.meta.name.contains(stem)).map(|w| format!("{}.{}", w.meta.name, w.meta.namespace)).take(5).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
+    bail!("no workload of the input is called {typed}{hint}")
+}
+
+/// The services that `--to` names: a host, or the beginning of one at a dot.
+fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u32>> {
+    let domain = &mesh.options.cluster_domain;
+    let forms = [typed.to_owned(), format!("{typed}.svc.{domain}"), format!("{typed}.{domain}")];
+    let find = |wanted: &dyn Fn(&Service) -> bool| -> BTreeSet<u32> {
+        (0..).zip(&mesh.services).filter(|(_, s)| wanted(s)).map(|(n, _)| n).collect()
+    };
+    let exact = find(&|s| forms.iter().any(|form| s.host.as_str() == form));
+    if !exact.is_empty() {
+        return Ok(exact);
+    }
+    let here = |s: &Service| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *s.meta.namespace);
+    let short = find(&|s| *s.meta.name == *typed && here(s));
+    if !short.is_empty() {
+        return Ok(short);
+    }
+    // A service that only a wildcard stands for: the host is one that it matches.
+    let covering = find(&|s| s.host.wildcard().is_some_and(|suffix| forms.iter().any(|form| form.ends_with(suffix))));
+    if !covering.is_empty() {
+        return Ok(covering);
+    }
+    let stem = typed.split('.').next().unwrap_or(typed);
+    let near: Vec<String> = mesh.services.iter().filter(|s| s.host.as_str().contains(stem)).map(|s| service_name(mesh, s)).take(5).collect();
+    let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
+    bail!("no service of the input is called {typed}{hint}")
+}
+
+impl Mesh {
+    /// Files that hold no text: their findings, and everything that they might change.
+    fn unreadable(&mut self, findings: Vec<finding::Finding>) {
+        for finding in findings {
+            let taint = model::Taint { scope: model::Scope::All, reason: finding.message.clone(), object: None, at: finding.at.clone() };
+            self.taints.push(taint);
+            self.findings.push(finding);
+        }
+        finding::sort(&mut self.findings);
+    }
+}

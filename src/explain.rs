@@ -1,0 +1,126 @@
+//! Finding codes and failure codes in words. The text of a finding code is its page in `docs/rules`, embedded.
+
+use crate::finding::{CODES, Code};
+use crate::mtls::outcome::{FAILURES, FailureInfo};
+use std::fmt::Write;
+
+macro_rules! pages {
+    ($($code:literal),* $(,)?) => {
+        /// The page of each finding code.
+        pub const PAGES: &[(&str, &str)] = &[$(($code, include_str!(concat!("../docs/rules/", $code, ".md")))),*];
+    };
+}
+
+pages!("MC0001", "MC0004", "MC0005", "MC0006", "MC0007", "MC0009");
+
+/// What a word or an error text was found to mean.
+pub enum Meaning {
+    /// A finding code.
+    Finding(&'static Code, &'static str),
+    /// Failure codes, the likeliest first.
+    Failures(Vec<&'static FailureInfo>),
+}
+
+/// Looks a code, a name or a piece of an error text up.
+#[must_use]
+pub fn find(text: &str) -> Option<Meaning> {
+    let word = text.trim();
+    if let Some(code) = CODES.iter().find(|c| c.code.eq_ignore_ascii_case(word) || c.name.eq_ignore_ascii_case(word)) {
+        let page = PAGES.iter().find(|(name, _)| *name == code.code).map_or("", |(_, page)| *page);
+        return Some(Meaning::Finding(code, page));
+    }
+    if let Some(info) = FAILURES.iter().find(|info| info.code.eq_ignore_ascii_case(word)) {
+        return Some(Meaning::Failures(vec![info]));
+    }
+    let lower = word.to_lowercase();
+    if lower.chars().filter(|c| c.is_alphanumeric()).count() < 2 {
+        return None;
+    }
+    let says = |info: &FailureInfo, wanted: &dyn Fn(&str) -> bool| {
+        info.symptoms.iter().any(|symptom| wanted(&symptom.to_lowercase())) || wanted(&info.title.to_lowercase())
+    };
+    let exact: Vec<_> = FAILURES.iter().filter(|info| says(info, &|symptom| symptom.contains(&lower))).collect();
+    if !exact.is_empty() {
+        return Some(Meaning::Failures(exact));
+    }
+    // A whole log line holds more than the symptom: the codes that share most of its telling words.
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| w.len() > 3 || *w == "uf" || *w == "uc").collect();
+    let shared = |info: &FailureInfo| {
+        let all = info.symptoms.join(" ").to_lowercase();
+        let known: Vec<&str> = all.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+        words.iter().filter(|word| known.contains(word)).count()
+    };
+    let most = FAILURES.iter().map(shared).max().filter(|most| *most >= 2 || (words.len() == 1 && *most == 1))?;
+    Some(Meaning::Failures(FAILURES.iter().filter(|info| shared(info) == most).collect()))
+}
+
+/// A failure code as text.
+#[must_use]
+pub fn failure_text(info: &FailureInfo) -> String {
+    let mut text = format!("{}: {}\n\nWhat is to be seen\n", info.code, info.title);
+    let mut list = |items: &[&str]| {
+        for item in items {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "  - {item}");
+        }
+    };
+    list(info.symptoms);
+    let _ = writeln!(text, "\nWhy\n  {}\n\nWhere to look, what mends it", info.cause.split_whitespace().collect::<Vec<_>>().join(" "));
+    for item in info.look {
+        let _ = writeln!(text, "  - {item}");
+    }
+    text
+}
+
+/// The list of all codes.
+#[must_use]
+pub fn index() -> String {
+    let mut text = String::from("Failure codes of tls-check\n");
+    for info in FAILURES {
+        let _ = writeln!(text, "  {:<7} {}", info.code, info.title);
+    }
+    text.push_str("\nFinding codes\n");
+    for code in CODES {
+        let _ = writeln!(text, "  {:<7} {} ({})", code.code, code.name, code.severity);
+    }
+    text.push_str("\nmeshctl explain CODE, or a piece of an error text: meshctl explain \"WRONG_VERSION_NUMBER\"\n");
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failures(text: &str) -> Vec<&'static str> {
+        match find(text) {
+            Some(Meaning::Failures(found)) => found.iter().map(|info| info.code).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn every_code_has_a_page_that_starts_with_its_code_and_name() {
+        assert_eq!(PAGES.iter().map(|p| p.0).collect::<Vec<_>>(), CODES.iter().map(|c| c.code).collect::<Vec<_>>());
+        for (code, (_, page)) in CODES.iter().zip(PAGES) {
+            assert!(page.starts_with(&format!("# {} {}\n", code.code, code.name)), "{}", code.code);
+        }
+    }
+
+    #[test]
+    fn symptoms_find_their_codes() {
+        for (text, codes) in [
+            ("F2", &["F2"][..]),
+            ("f9", &["F9"]),
+            ("WRONG_VERSION_NUMBER", &["F3", "F6", "F9"]),
+            ("curl: (56)", &["F1"]),
+            ("CERTIFICATE_VERIFY_FAILED", &["F5"]),
+            ("explicitly denied by istio_converted_static_strict", &["F7"]),
+            ("[2026-11-26T09:00:00Z] \"GET / HTTP/1.1\" 503 UC upstream_reset connection termination", &["F2"]),
+            ("", &[]),
+            ("no such thing at all", &[]),
+        ] {
+            assert_eq!(failures(text), codes, "{text}");
+        }
+        assert!(matches!(find("duplicate-key"), Some(Meaning::Finding(code, _)) if code.code == "MC0005"));
+    }
+}

@@ -1,0 +1,17 @@
+//! Is the traffic in an Istio mesh mutual TLS, and how do you know?
+//!
+//! Reading order, from the bottom up: [`location`] and [`finding`] say where and what is wrong; [`report`] is the shape
+//! of every result; [`yaml`] turns text into a located tree and [`model`] into the mesh as plain data; [`mtls`] judges
+//! it; [`render`] writes each format once; [`input`] reads files. [`cmd::run`] is the whole program.
+
+pub mod cli;
+pub mod cmd;
+pub mod explain;
+pub mod finding;
+pub mod input;
+pub mod location;
+pub mod model;
+pub mod mtls;
+pub mod render;
+pub mod report;
+pub mod yaml;

@@ -1,0 +1,59 @@
+//! What the input holds but meshctl could not take in: which rows it may change.
+
+use super::host::Host;
+use super::meta::ObjectId;
+use crate::location::Location;
+use std::sync::Arc;
+
+/// The rows that an unread object may change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every row.
+    All,
+    /// Rows of services in a namespace.
+    Services(Arc<str>),
+    /// Rows of services in a namespace, and rows of clients in it.
+    Namespace(Arc<str>),
+    /// Rows of one service.
+    Host(Host),
+    /// Rows of gateways as servers.
+    Gateways,
+    /// Which subsets are routed to; no row.
+    Routes,
+}
+
+/// Something unread, and what it may change.
+#[derive(Clone, Debug)]
+pub struct Taint {
+    /// The rows that it may change.
+    pub scope: Scope,
+    /// Why, for a person.
+    pub reason: String,
+    /// The object, where it could be read that far.
+    pub object: Option<ObjectId>,
+    /// Where.
+    pub at: Location,
+}
+
+/// What an unread object of a kind may change. `root`: the object is in the root namespace, where it speaks for all.
+pub(super) fn scope_of(kind: &str, namespace: &str, name: &str, root: bool, domain: &str) -> Option<Scope> {
+    let here = || Arc::<str>::from(namespace);
+    Some(match kind {
+        "PeerAuthentication" | "DestinationRule" | "Sidecar" | "EnvoyFilter" | "ProxyConfig" if root => Scope::All,
+        "PeerAuthentication" => Scope::Services(here()),
+        "DestinationRule" | "Sidecar" | "EnvoyFilter" | "ProxyConfig" => Scope::Namespace(here()),
+        "Service" | "Endpoints" if !name.is_empty() => Scope::Host(Host::of_service(name, namespace, domain)),
+        "Service" | "Endpoints" | "EndpointSlice" | "ServiceEntry" | "WorkloadEntry" | "WorkloadGroup" => {
+            Scope::Services(here())
+        }
+        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "DeploymentConfig"
+        | "Rollout" | "ReplicationController" => Scope::Services(here()),
+        "Namespace" => Scope::Namespace(name.into()),
+        "Gateway" => Scope::Gateways,
+        "VirtualService" | "HTTPRoute" | "GRPCRoute" => Scope::Routes,
+        "ConfigMap" if name == "istio" || name.starts_with("istio-") => Scope::All,
+        "ConfigMap" => return None,
+        "Policy" | "BackendTLSPolicy" => Scope::Services(here()),
+        _ => Scope::All,
+    })
+}

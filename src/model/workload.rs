@@ -1,0 +1,334 @@
+//! Pods and workload templates: who calls, who answers, and whether a proxy stands in between.
+
+use super::meta::{Labels, Meta};
+use super::namespace::Namespace;
+use crate::yaml::Node;
+
+/// The proxy of a workload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Proxy {
+    /// None: the application's own bytes.
+    None,
+    /// Envoy beside the application.
+    Sidecar,
+    /// An ingress or egress gateway.
+    Gateway,
+    /// gRPC with xDS and no Envoy.
+    Grpc,
+    /// Captured by the node's ztunnel.
+    Ambient,
+    /// An ambient waypoint.
+    Waypoint,
+}
+
+impl Proxy {
+    /// The word in every output.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Sidecar => "sidecar",
+            Self::Gateway => "gateway",
+            Self::Grpc => "grpc",
+            Self::Ambient => "ambient",
+            Self::Waypoint => "waypoint",
+        }
+    }
+}
+
+/// A Pod, or the template of a workload.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// Name and namespace of the Pod or of the template's owner.
+    pub meta: Meta,
+    /// Kubernetes kind of the object.
+    pub kind: &'static str,
+    /// Labels of the pod, also those that a predicted injection adds.
+    pub labels: Labels,
+    /// Annotations of the pod that bear on the mesh.
+    pub annotations: Labels,
+    /// Where labels and annotations stand in the object: `metadata` or e.g. `spec.template.metadata`.
+    pub path: &'static str,
+    /// Addresses.
+    pub ips: Vec<Box<str>>,
+    /// Container ports that have a name.
+    pub named_ports: Vec<(Box<str>, u16)>,
+    /// `hostNetwork`.
+    pub host_network: bool,
+    /// An application container runs as user or group 1337: its calls are not captured (1.5).
+    pub user_1337: bool,
+    /// `serviceAccountName`, else `default`.
+    pub service_account: Box<str>,
+    /// `nodeName`.
+    pub node: Option<Box<str>>,
+    /// `replicas: 0`.
+    pub scaled_to_zero: bool,
+    /// Kind and name of the first `ownerReferences` entry.
+    pub owner: Option<(Box<str>, Box<str>)>,
+    /// The proxy that the object shows, or [`Proxy::None`].
+    pub shown: Option<Proxy>,
+    /// A pod that runs (or ran): its proxy is a fact, not a prediction.
+    pub live: bool,
+    /// `Succeeded` or `Failed`: no longer an endpoint.
+    pub finished: bool,
+    /// What the mesh makes of it; set by [`Workload::settle`].
+    pub proxy: Proxy,
+    /// Why it has that proxy, or none.
+    pub proxy_why: String,
+    /// The proxy is an assumption (the Namespace object is not in the input).
+    pub assumed: bool,
+    /// Revision whose control plane it belongs to, where something names one.
+    pub revision: Option<Box<str>>,
+}
+
+/// Where the pod's metadata and spec are in each kind.
+const TEMPLATES: &[(&str, &str, &str)] = &[
+    ("Pod", "metadata", "spec"),
+    ("CronJob", "spec.jobTemplate.spec.template.metadata", "spec.jobTemplate.spec.template.spec"),
+    ("", "spec.template.metadata", "spec.template.spec"),
+];
+
+/// Annotations that decide something (6.4); the others are not kept.
+fn matters(key: &str) -> bool {
+    key.starts_with("sidecar.istio.io/")
+        || key.starts_with("traffic.sidecar.istio.io/")
+        || key.starts_with("inject.istio.io/")
+        || key.starts_with("ambient.istio.io/")
+        || matches!(key, "proxy.istio.io/config" | "status.sidecar.istio.io/port")
+}
+
+pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str) -> Workload {
+    let (_, path, spec_path) =
+        *TEMPLATES.iter().find(|row| row.0 == kind || row.0.is_empty()).unwrap_or(&("", "metadata", "spec"));
+    let pod_meta = root.find(path);
+    let spec = root.find(spec_path);
+    let labels = Labels::read(pod_meta.and_then(|m| m.get("labels")));
+    let mut annotations = Labels::read(pod_meta.and_then(|m| m.get("annotations")));
+    annotations.retain(matters);
+    let containers = || {
+        ["containers", "initContainers"]
+            .into_iter()
+            .flat_map(move |list| spec.and_then(|s| s.get(list)).into_iter().flat_map(Node::items))
+    };
+    let name_of = |container: Node<'_>| container.get("name").and_then(Node::text).unwrap_or_default().into_owned();
+    let mut named_ports: Vec<(Box<str>, u16)> = Vec::new();
+    for port in containers().filter_map(|c| c.get("ports")).flat_map(Node::items) {
+        let number = port.get("containerPort").and_then(Node::as_i64).and_then(|n| u16::try_from(n).ok());
+        if let (Some(name), Some(number)) = (port.get("name").and_then(Node::text), number) {
+            named_ports.push((name.as_ref().into(), number));
+        }
+    }
+    let is_1337 = |node: Option<Node<'_>>| {
+        let id = |key| node.and_then(|n| n.get(key)).and_then(Node::as_i64) == Some(1337);
+        id("runAsUser") || id("runAsGroup")
+    };
+    let application = |c: &Node<'_>| !matches!(name_of(*c).as_str(), "istio-proxy" | "istio-init" | "istio-validation");
+    let user_1337 = containers().filter(application).any(|c| {
+        let own = c.get("securityContext");
+        let sets = |key: &str| own.and_then(|o| o.get(key)).is_some_and(|n| !n.is_null());
+        let pod = spec.and_then(|s| s.get("securityContext"));
+        let pod_is = |key: &str| !sets(key) && pod.and_then(|p| p.get(key)).and_then(Node::as_i64) == Some(1337);
+        is_1337(own) || pod_is("runAsUser") || pod_is("runAsGroup")
+    });
+    let status = root.get("status");
+    let mut ips = Vec::new();
+    if kind == "Pod" {
+        let all = status.and_then(|s| s.get("podIPs")).into_iter().flat_map(Node::items);
+        ips.extend(all.filter_map(|item| Some(item.get("ip")?.text()?.as_ref().into())));
+        let one: Option<Box<str>> = status.and_then(|s| s.get("podIP")).and_then(Node::text).map(|ip| ip.as_ref().into());
+        ips.extend(one.filter(|ip| !ips.contains(ip)));
+    }
+    let phase = status.and_then(|s| s.get("phase")).and_then(Node::text).unwrap_or_default();
+    let proxy_container = containers().find(|c| name_of(*c) == "istio-proxy");
+    let shown = shown_proxy(&labels, &annotations, proxy_container);
+    let text = |key: &str| spec.and_then(|s| s.get(key)).and_then(Node::text).filter(|t| !t.is_empty());
+    Workload {
+        kind,
+        path,
+        ips,
+        named_ports,
+        host_network: spec.and_then(|s| s.get("hostNetwork")).and_then(Node::as_bool) == Some(true),
+        user_1337,
+        service_account: text("serviceAccountName").or_else(|| text("serviceAccount")).as_deref().unwrap_or("default").into(),
+        node: text("nodeName").map(|name| name.as_ref().into()),
+        scaled_to_zero: root.find("spec.replicas").and_then(Node::as_i64) == Some(0),
+        owner: root.find("metadata.ownerReferences").into_iter().flat_map(Node::items).find_map(|owner| {
+            Some((owner.get("kind")?.text()?.as_ref().into(), owner.get("name")?.text()?.as_ref().into()))
+        }),
+        live: kind == "Pod" && (status.is_some_and(|s| s.len() > 0) || root.find("metadata.uid").is_some()),
+        finished: matches!(&*phase, "Succeeded" | "Failed"),
+        proxy: Proxy::None,
+        proxy_why: String::new(),
+        assumed: false,
+        revision: None,
+        shown,
+        labels,
+        annotations,
+        meta,
+    }
+}
+
+/// The proxy that an object shows by itself: an injected pod carries `sidecar.istio.io/status` or the container; the
+/// injection template decides what kind of proxy that is (1.6).
+fn shown_proxy(labels: &Labels, annotations: &Labels, container: Option<Node<'_>>) -> Option<Proxy> {
+    if labels.get("gateway.istio.io/managed") == Some("istio.io-mesh-controller") {
+        return Some(Proxy::Waypoint);
+    }
+    if annotations.get("sidecar.istio.io/status").is_none() && container.is_none() {
+        return None;
+    }
+    let args: Vec<_> =
+        container.and_then(|c| c.get("args")).into_iter().flat_map(Node::items).filter_map(Node::text).collect();
+    let role = args.iter().skip_while(|arg| **arg != "proxy").nth(1).map(|arg| arg.as_ref());
+    Some(match (template(annotations), role) {
+        (Some(proxy), _) => proxy,
+        (None, Some("router")) => Proxy::Gateway,
+        (None, Some("waypoint")) => Proxy::Waypoint,
+        _ if labels.get("gateway.networking.k8s.io/gateway-name").is_some() => Proxy::Gateway,
+        _ => Proxy::Sidecar,
+    })
+}
+
+/// The kind of proxy that `inject.istio.io/templates` asks for.
+fn template(annotations: &Labels) -> Option<Proxy> {
+    let templates = annotations.get("inject.istio.io/templates")?;
+    let has = |name: &str| templates.split(',').any(|word| word.trim() == name);
+    if has("sidecar") {
+        return Some(Proxy::Sidecar);
+    }
+    match (has("gateway"), has("grpc-agent") || has("grpc-simple")) {
+        (true, _) => Some(Proxy::Gateway),
+        (_, true) => Some(Proxy::Grpc),
+        // A template of the user's own is laid over nothing: what it injects is not in the input.
+        _ => Some(Proxy::Sidecar),
+    }
+}
+
+/// What decides injection besides the pod itself.
+pub struct InjectionView<'a> {
+    /// The Namespace object, where the input has it.
+    pub namespace: Option<&'a Namespace>,
+    /// A namespace without object counts as labelled for injection.
+    pub assume_injected: bool,
+    /// The revision that is judged.
+    pub revision: &'a str,
+}
+
+/// Namespaces in which nothing is ever injected (`pkg/kube/inject/initializer.go : IgnoredNamespaces`).
+pub const NEVER_INJECTED: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+impl Workload {
+    /// The label that endpoints are announced with (`PodTLSMode`).
+    #[must_use]
+    pub fn tls_mode(&self) -> &str {
+        self.labels.get("security.istio.io/tlsMode").unwrap_or("disabled")
+    }
+
+    /// Decides which proxy the workload has. Of a live pod that is what it shows; of a manifest it is predicted
+    /// (`mutatingwebhook.yaml` and `inject.go : injectRequired`), and the labels that injection adds are added.
+    pub fn settle(&mut self, view: &InjectionView<'_>) {
+        let (proxy, why, assumed) = self.decide(view);
+        if proxy == Proxy::Sidecar && self.shown.is_none() {
+            self.labels.add("security.istio.io/tlsMode", "istio");
+        }
+        if self.shown.is_none() && matches!(proxy, Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc) {
+            let first = |keys: &[&str]| keys.iter().find_map(|key| self.labels.get(key)).map(str::to_owned);
+            let name = first(&["app.kubernetes.io/name", "app"]).unwrap_or_else(|| self.meta.name.to_string());
+            let revision = first(&["app.kubernetes.io/version", "version"]).unwrap_or_else(|| "latest".to_owned());
+            self.labels.add("service.istio.io/canonical-name", &name);
+            self.labels.add("service.istio.io/canonical-revision", &revision);
+        }
+        let namespace_revision = view.namespace.and_then(|ns| ns.labels.get("istio.io/rev"));
+        let enabled = view.namespace.is_some_and(|ns| ns.labels.get("istio-injection") == Some("enabled"));
+        let named = self.labels.get("istio.io/rev").or(namespace_revision.filter(|_| !enabled));
+        self.revision = named.map(Into::into);
+        (self.proxy, self.proxy_why, self.assumed) = (proxy, why, assumed);
+    }
+
+    fn decide(&self, view: &InjectionView<'_>) -> (Proxy, String, bool) {
+        let sure = |proxy: Proxy, why: &str| (proxy, why.to_owned(), false);
+        if let Some(proxy) = self.shown {
+            return sure(proxy, &format!("the pod runs an Istio proxy ({})", proxy.word()));
+        }
+        if let Some(why) = self.ambient(view) {
+            return sure(Proxy::Ambient, why);
+        }
+        if self.live {
+            return sure(Proxy::None, "the running pod has no istio-proxy container and no sidecar.istio.io/status");
+        }
+        let (injected, why, assumed) = self.predict(view);
+        if !injected {
+            return (Proxy::None, why, assumed);
+        }
+        (template(&self.annotations).unwrap_or(Proxy::Sidecar), why, assumed)
+    }
+
+    /// Why the workload is captured by ztunnel, or `None`. A fact for live pods, a prediction from labels for manifests.
+    fn ambient(&self, view: &InjectionView<'_>) -> Option<&'static str> {
+        if self.annotations.get("ambient.istio.io/redirection") == Some("enabled") {
+            return Some("annotation ambient.istio.io/redirection: enabled");
+        }
+        let own = self.labels.get("istio.io/dataplane-mode");
+        let asks = self.labels.get("sidecar.istio.io/inject") == Some("true");
+        if self.live || self.host_network || own == Some("none") || asks {
+            return None;
+        }
+        if own == Some("ambient") {
+            return Some("label istio.io/dataplane-mode: ambient");
+        }
+        let namespace = view.namespace?;
+        let sidecars = namespace.labels.get("istio-injection") == Some("enabled");
+        let ambient = namespace.labels.get("istio.io/dataplane-mode") == Some("ambient");
+        (ambient && !sidecars).then_some("its namespace has label istio.io/dataplane-mode: ambient")
+    }
+
+    /// Whether a pod made from this manifest would be injected, why, and whether that is an assumption (1.6).
+    fn predict(&self, view: &InjectionView<'_>) -> (bool, String, bool) {
+        let label = self.labels.get("sidecar.istio.io/inject");
+        let annotation = self.annotations.get("sidecar.istio.io/inject");
+        let own_revision = self.labels.get("istio.io/rev");
+        let injection = view.namespace.and_then(|ns| ns.labels.get("istio-injection"));
+        let revision = view.namespace.and_then(|ns| ns.labels.get("istio.io/rev"));
+        let ns = &self.meta.namespace;
+        // The webhook's selector stops at the exact word; the injector behind it reads any other word but yes as no.
+        let yes = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "on");
+        let veto = label.is_some_and(|word| !yes(word));
+        let (mut wanted, mut why, mut assumed) = match (injection, revision, view.namespace) {
+            (Some("enabled"), _, _) => (!veto, format!("namespace {ns} has label istio-injection: enabled"), false),
+            (Some(word), _, _) => (false, format!("namespace {ns} has label istio-injection: {word}"), false),
+            (None, Some(rev), _) => (!veto, format!("namespace {ns} has label istio.io/rev: {rev}"), false),
+            (None, None, Some(_)) => {
+                let by_label = label == Some("true") && own_revision.is_none();
+                let by_revision = own_revision.is_some() && !veto;
+                let why = if by_label {
+                    "the pod has label sidecar.istio.io/inject: \"true\"".to_owned()
+                } else if by_revision {
+                    "the pod has label istio.io/rev".to_owned()
+                } else {
+                    format!("neither namespace {ns} nor the pod has a label that asks for injection")
+                };
+                (by_label || by_revision, why, false)
+            }
+            (None, None, None) if view.assume_injected => {
+                (!veto, format!("namespace {ns} is not in the input: assumed to be injected"), true)
+            }
+            (None, None, None) => {
+                (false, format!("namespace {ns} is not in the input: assumed not to be injected"), true)
+            }
+        };
+        if veto {
+            (wanted, why, assumed) = (false, "the pod's label sidecar.istio.io/inject forbids it".to_owned(), false);
+        }
+        if NEVER_INJECTED.contains(&&**ns) {
+            (wanted, why, assumed) = (false, format!("nothing is ever injected in namespace {ns}"), false);
+        }
+        if self.host_network {
+            (wanted, why, assumed) = (false, "hostNetwork: true is never injected".to_owned(), false);
+        }
+        // The label beats the annotation, which is only consulted once a webhook has matched.
+        if wanted && label.is_none() && annotation.is_some_and(|word| !yes(word)) {
+            (wanted, why, assumed) = (false, "the pod's annotation sidecar.istio.io/inject forbids it".to_owned(), false);
+        }
+        (wanted, why, assumed)
+    }
+}

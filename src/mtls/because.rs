@@ -1,0 +1,384 @@
+//! Why: the chain of decisions behind a verdict, each with the object, the file and line, and the field that decided.
+
+use super::check::{Cell, Matrix, Row, ServiceRows, tls_at};
+use super::client::{Cluster, Decision, Reach, TlsFrom, Uncaptured, Unknown, Why};
+use super::endpoints::{Bypass, Endpoint, Front, Who};
+use super::outcome::{Status, Wire};
+use super::reason::Reason;
+use super::rules::Step;
+use super::server::ModeFrom;
+use crate::location::{Location, ObjectRef, Path};
+use crate::model::destination_rule::TlsMode;
+use crate::model::service::Origin;
+use crate::model::{Mesh, ObjectId, Service, Workload};
+
+/// One step of a decision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Because {
+    /// What was decided, in a word.
+    pub step: &'static str,
+    /// The object that decided it, where one did.
+    pub object: Option<ObjectRef>,
+    /// Where it stands.
+    pub at: Option<Location>,
+    /// The field.
+    pub path: Option<Path>,
+    /// The decision in words.
+    pub text: String,
+}
+
+/// The path of the field that a `tls` block was read from.
+#[must_use]
+pub fn tls_path(from: TlsFrom) -> Path {
+    let policy = match from.subset {
+        Some(subset) => Path::new("spec.subsets").index(subset as usize).key("trafficPolicy"),
+        None => Path::new("spec.trafficPolicy"),
+    };
+    match from.port {
+        Some(at) => policy.key("portLevelSettings").index(at as usize).key("tls"),
+        None => policy.key("tls"),
+    }
+}
+
+/// Builds the steps of one cell.
+pub struct Chain<'a, 'm> {
+    matrix: &'a Matrix<'m>,
+    rows: &'a ServiceRows<'m>,
+    row: &'a Row,
+    steps: Vec<Because>,
+}
+
+/// The steps of a cell, for one client (or for the one that stands for the row).
+#[must_use]
+pub fn because<'m>(matrix: &Matrix<'m>, rows: &ServiceRows<'m>, row: &Row, cell: &Cell, client: &Workload) -> Vec<Because> {
+    let mut chain = Chain { matrix, rows, row, steps: Vec::new() };
+    chain.client(client);
+    chain.reach(client);
+    chain.rule(client);
+    chain.sends();
+    let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
+    if let Some(endpoint) = endpoint {
+        chain.endpoint(endpoint);
+        chain.server(endpoint, cell);
+    }
+    chain.outcome(cell, endpoint);
+    chain.steps
+}
+
+impl<'m> Chain<'_, 'm> {
+    fn mesh(&self) -> &'m Mesh {
+        self.matrix.mesh
+    }
+
+    fn say(&mut self, step: &'static str, text: impl Into<String>) {
+        self.steps.push(Because { step, object: None, at: None, path: None, text: text.into() });
+    }
+
+    fn cite(&mut self, step: &'static str, id: ObjectId, path: Path, text: impl Into<String>) {
+        let mesh = self.mesh();
+        let (object, at) = (mesh.object_ref(id), Some(mesh.locate(id, &path)));
+        let path = (!path.as_str().is_empty()).then_some(path);
+        self.steps.push(Because { step, object, at, path, text: text.into() });
+    }
+
+    /// The service whose cluster carries the traffic.
+    fn service(&self) -> Option<&'m Service> {
+        self.mesh().services.get(self.rows.target.unwrap_or(self.rows.service) as usize)
+    }
+
+    fn client(&mut self, client: &Workload) {
+        let text = if client.kind == "Namespace" {
+            format!("a client with a sidecar in namespace {} (the input holds no workloads)", client.meta.namespace)
+        } else {
+            format!("{}: {}", if client.proxy.word() == "none" { "no proxy" } else { client.proxy.word() }, client.proxy_why)
+        };
+        if client.kind == "Namespace" || client.kind == "Service" {
+            self.say("client", text);
+        } else {
+            self.cite("client", client.meta.id, Path::new(client.path), text);
+        }
+        if let (Some(target), Some(service)) = (self.rows.target, self.mesh().services.get(self.rows.service as usize)) {
+            let name = self.mesh().services.get(target as usize).map(|s| s.host.to_string()).unwrap_or_default();
+            let text = format!("an alias of {name}: no cluster of its own, rules for the alias have no effect");
+            self.cite("service", service.meta.id, Path::new("spec.externalName"), text);
+        }
+    }
+
+    fn reach(&mut self, client: &Workload) {
+        let Some(service) = self.service() else { return };
+        let pass = |known: &str| format!("{known}: no cluster, no DestinationRule, no automatic mTLS");
+        match self.row.decision.reach {
+            Reach::Known | Reach::Undecided => {}
+            Reach::NoProxy => self.say("sends", "what the application sends: plaintext, and no DestinationRule applies"),
+            Reach::NotCaptured(Uncaptured::User1337) => {
+                self.cite("capture", client.meta.id, Path::new(""), "a container runs as user or group 1337: its calls bypass the sidecar");
+            }
+            Reach::NotCaptured(Uncaptured::Annotation) => {
+                let keys = ["excludeOutboundPorts", "excludeOutboundIPRanges", "includeOutboundIPRanges"];
+                let key = keys.iter().map(|key| format!("traffic.sidecar.istio.io/{key}")).find(|key| client.annotations.get(key).is_some());
+                let path = key.map_or(Path::new(client.path), |key| Path::new(client.path).key("annotations").key(&key));
+                self.cite("capture", client.meta.id, path, "the call bypasses the client's own sidecar");
+            }
+            Reach::PassedThrough(why) | Reach::BlackHoled(why) => {
+                let closed = matches!(self.row.decision.reach, Reach::BlackHoled(_));
+                let rest = if closed { "; REGISTRY_ONLY refuses the call" } else { "; ALLOW_ANY passes the bytes on as they are" };
+                match why {
+                    Unknown::NotImported(number) => {
+                        let Some(sidecar) = self.mesh().sidecars.get(number as usize) else { return };
+                        let text = pass(&format!("{} is not imported", service.host)) + rest;
+                        self.cite("import", sidecar.meta.id, Path::new("spec.egress"), text);
+                    }
+                    Unknown::NotExported => {
+                        let text = pass(&format!("{} is not exported to namespace {}", service.host, client.meta.namespace)) + rest;
+                        let path = match service.origin {
+                            Origin::Kubernetes => Path::new("metadata.annotations").key("networking.istio.io/exportTo"),
+                            _ => Path::new("spec.exportTo"),
+                        };
+                        self.cite("import", service.meta.id, path, text);
+                    }
+                }
+            }
+        }
+    }
+
+    fn rule(&mut self, client: &Workload) {
+        let Some(service) = self.service().filter(|_| self.row.decision.reach == Reach::Known) else { return };
+        let mesh = self.mesh();
+        let Some((number, step)) = self.row.decision.rule else {
+            self.say("rule", format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace));
+            return;
+        };
+        let Some(rule) = mesh.rules.get(number as usize) else { return };
+        let place = match step {
+            Step::Client => "the client's namespace, which is searched first",
+            Step::Service => "the service's namespace",
+            Step::Root => "the root namespace, which is searched last",
+        };
+        let text = format!("host {} is the best match in {place}", rule.host);
+        self.cite("rule", rule.meta.id, Path::new("spec.host"), text);
+    }
+
+    /// What the client's proxy was told to send, and by which field.
+    fn sends(&mut self) {
+        let Decision { reach: Reach::Known, tls, tag, cluster, why, .. } = self.row.decision else { return };
+        let mesh = self.mesh();
+        if let Some((mode, from)) = tls {
+            let Some(rule) = mesh.rules.get(from.rule as usize) else { return };
+            let written = tls_at(mesh, from).is_some_and(|tls| tls.mode_written);
+            let mut text = match mode {
+                TlsMode::Disable if !written => "tls without a mode means DISABLE: plaintext".to_owned(),
+                TlsMode::Disable => "DISABLE: plaintext".to_owned(),
+                TlsMode::Simple => "SIMPLE: one-way TLS to every endpoint".to_owned(),
+                TlsMode::Mutual => "MUTUAL: TLS with the rule's own client certificate to every endpoint".to_owned(),
+                TlsMode::IstioMutual => "ISTIO_MUTUAL: Istio mutual TLS to every endpoint, with a sidecar or not".to_owned(),
+            };
+            match why {
+                Why::CredentialIgnored => text += "; but sidecars ignore credentialName of a rule without workloadSelector: plaintext",
+                Why::NoClientCertificate => text += "; but it has no clientCertificate and privateKey: istiod drops the TLS, plaintext",
+                Why::Grpc => text += "; but proxyless gRPC only knows ISTIO_MUTUAL: plaintext",
+                _ => {}
+            }
+            let path = if written { tls_path(from).key("mode") } else { tls_path(from) };
+            self.cite("tls", rule.meta.id, path, text);
+            return;
+        }
+        self.erased();
+        match why {
+            Why::AutoOff => {
+                let text = "automatic mTLS is off (enableAutoMtls: false) and no rule sets tls: plaintext";
+                match mesh.config_from {
+                    Some(id) => self.cite("auto", id, Path::new("data.mesh"), text),
+                    None => self.say("auto", text),
+                }
+            }
+            Why::External => {
+                let Some(service) = self.service() else { return };
+                let text = "MESH_EXTERNAL (also the default of location): never automatic mTLS, plaintext";
+                self.cite("auto", service.meta.id, Path::new("spec.location"), text);
+            }
+            Why::NoEndpoints => self.say("auto", "addressed directly and without endpoints: plaintext until one appears"),
+            Why::EndpointWithoutSidecar => {
+                self.say("auto", "addressed directly (headless or PASSTHROUGH) and an endpoint has no sidecar: plaintext to all of them");
+            }
+            Why::NamespaceDisable(from) => {
+                let text = "clients look at the mesh-wide and namespace-wide policy only, and it says DISABLE: plaintext to all";
+                match from.policy.and_then(|n| mesh.policies.get(n as usize)) {
+                    Some(policy) => self.cite("auto", policy.meta.id, Path::new("spec.mtls.mode"), text),
+                    None => self.say("auto", text),
+                }
+            }
+            Why::AutoDirect => self.say("auto", "automatic mTLS of pods addressed directly: mutual TLS to every endpoint, without a look at its policy"),
+            Why::Grpc => self.say("auto", "proxyless gRPC has no automatic mTLS: plaintext"),
+            _ if cluster == Cluster::PerEndpoint && tag.is_none() => self.say("auto", "no tls is set: automatic mTLS, per endpoint"),
+            _ => {}
+        }
+    }
+
+    /// A port entry without tls clears the inherited tls for the cluster, while endpoints are still tagged by it.
+    fn erased(&mut self) {
+        let Some((mode, from)) = self.row.decision.tag else { return };
+        let Some(rule) = self.mesh().rules.get(from.rule as usize) else { return };
+        let text = format!(
+            "an entry of portLevelSettings without tls clears the inherited {} for the cluster, endpoints are still chosen by it: {}",
+            mode.word(),
+            if mode == TlsMode::IstioMutual { "mutual TLS to endpoints with a sidecar, whatever their policy" } else { "plaintext" }
+        );
+        self.cite("tls", rule.meta.id, tls_path(from), text);
+    }
+
+    fn endpoint(&mut self, endpoint: &Endpoint<'m>) {
+        if self.row.decision.cluster != Cluster::PerEndpoint || self.row.decision.reach != Reach::Known {
+            return;
+        }
+        let mesh = self.mesh();
+        let text = match endpoint.tls_mode {
+            "istio" => "announced with tlsMode istio: capable of mutual TLS".to_owned(),
+            "disabled" => "announced without tlsMode istio: plaintext".to_owned(),
+            other => format!("announced with tlsMode {other}: only the exact word istio counts, plaintext"),
+        };
+        if let Who::Workload(number) = endpoint.who {
+            let Some(workload) = mesh.workloads.get(number as usize) else { return };
+            let path = Path::new(workload.path).key("labels").key("security.istio.io/tlsMode");
+            self.cite("endpoint", workload.meta.id, path, text);
+        } else {
+            self.say("endpoint", text);
+        }
+    }
+
+    fn server(&mut self, endpoint: &Endpoint<'m>, cell: &Cell) {
+        let mesh = self.mesh();
+        let workload = match endpoint.who {
+            Who::Workload(number) => mesh.workloads.get(number as usize),
+            _ => None,
+        };
+        match endpoint.front {
+            Front::NoProxy => match workload {
+                Some(w) => self.cite("server", w.meta.id, Path::new(w.path), format!("no proxy, the application answers: {}", w.proxy_why)),
+                None => self.say("server", "no proxy: the address is no workload of the mesh"),
+            },
+            Front::Bypassed(bypass) => {
+                let (annotation, text) = match bypass {
+                    Bypass::Excluded => ("traffic.sidecar.istio.io/excludeInboundPorts", "the port is excluded from the sidecar"),
+                    Bypass::NotIncluded => ("traffic.sidecar.istio.io/includeInboundPorts", "the port is not captured by the sidecar"),
+                    Bypass::StatusPort => ("status.sidecar.istio.io/port", "a status port, which is never captured"),
+                    Bypass::NoInterception => ("sidecar.istio.io/interceptionMode", "interception mode NONE without a Sidecar listener"),
+                };
+                let text = format!("{text}: the application answers, no policy is enforced, while istiod still announces mutual TLS");
+                match workload {
+                    Some(w) => self.cite("server", w.meta.id, Path::new(w.path).key("annotations").key(annotation), text),
+                    None => self.say("server", text),
+                }
+            }
+            Front::Policy | Front::OwnTls(_) => self.policy(endpoint, cell),
+            Front::Gateway(number, server) => {
+                let Some(gateway) = mesh.gateways.get(number as usize) else { return };
+                let list = if gateway.gateway_api { "spec.listeners" } else { "spec.servers" };
+                let index = gateway.servers.get(server as usize).map_or(0, |s| s.index);
+                let path = Path::new(list).index(index);
+                self.cite("server", gateway.meta.id, path, format!("a gateway's server, tls {}: PeerAuthentication is not consulted", cell.mode.unwrap_or("NONE")));
+            }
+            Front::Unknown(_) => {}
+        }
+    }
+
+    fn policy(&mut self, endpoint: &Endpoint<'m>, cell: &Cell) {
+        let mesh = self.mesh();
+        if let (Some(mode), Some(ModeFrom { policy, port })) = (cell.mode, cell.from) {
+            match policy.and_then(|n| mesh.policies.get(n as usize)) {
+                None => self.say("server", "no PeerAuthentication sets a mode: PERMISSIVE"),
+                Some(policy) => {
+                    let (path, scope) = match port {
+                        Some(port) => (
+                            Path::new("spec.portLevelMtls").key(&port.to_string()).key("mode"),
+                            format!("for workload port {port}"),
+                        ),
+                        None if !policy.selector.is_empty() => {
+                            (Path::new("spec.mtls.mode"), format!("for workloads with {}", policy.selector))
+                        }
+                        None if policy.meta.namespace == mesh.root => (Path::new("spec.mtls.mode"), "for the mesh".to_owned()),
+                        None => (Path::new("spec.mtls.mode"), format!("for namespace {}", policy.meta.namespace)),
+                    };
+                    self.cite("server", policy.meta.id, path, format!("{mode} {scope}"));
+                }
+            }
+        }
+        if matches!(endpoint.front, Front::OwnTls(_)) && cell.mode == Some("DISABLE") {
+            self.say("server", "Sidecar.ingress.tls terminates TLS with its own certificate (ENABLE_TLS_ON_SIDECAR_INGRESS)");
+        }
+    }
+
+    fn outcome(&mut self, cell: &Cell, endpoint: Option<&Endpoint<'m>>) {
+        let mesh = self.mesh();
+        if let Some(reason) = cell.reason {
+            let text = format!("UNKNOWN: {}", reason.words(mesh));
+            match (reason, reason.object(mesh)) {
+                (Reason::Taint(n), None) => {
+                    let at = mesh.taints.get(n as usize).map(|taint| taint.at.clone());
+                    self.steps.push(Because { step: "outcome", object: None, at, path: None, text });
+                }
+                (Reason::Taint(n), Some(id)) => {
+                    let at = mesh.taints.get(n as usize).map(|taint| taint.at.clone());
+                    self.steps.push(Because { step: "outcome", object: mesh.object_ref(id), at, path: None, text });
+                }
+                (_, Some(id)) => self.cite("outcome", id, Path::default(), text),
+                (Reason::Age, None) => {
+                    self.rivals(endpoint);
+                    self.say("outcome", text);
+                }
+                _ => self.say("outcome", text),
+            }
+            return;
+        }
+        let sent = match cell.wire {
+            Some(Wire::Mtls) => "Istio mutual TLS",
+            Some(Wire::Hbone) => "HBONE",
+            Some(Wire::Tls) => "one-way TLS",
+            Some(Wire::MutualTls) => "TLS with a client certificate of its own",
+            Some(Wire::Plaintext) => "plaintext",
+            Some(Wire::None) => "nothing",
+            None => "what is not decided",
+        };
+        let server = match (endpoint.map(|e| e.front), cell.mode) {
+            (Some(Front::Bypassed(_)), _) => "an application behind a bypassed sidecar".to_owned(),
+            (Some(Front::Gateway(..)), Some(mode)) => format!("a gateway server with tls {mode}"),
+            (_, Some("NONE")) => "an application without proxy".to_owned(),
+            (_, Some(mode)) => format!("{mode} on workload port {}", endpoint.map_or(0, |e| e.port)),
+            _ => "the server".to_owned(),
+        };
+        let end = match (cell.outcome.status, cell.outcome.failure.and_then(super::outcome::Failure::info), cell.outcome.condition) {
+            (Status::Conflict, Some(info), _) => format!("CONFLICT {}: {}", info.code, info.title),
+            (Status::Conflict, None, _) if cell.wire == Some(Wire::None) => "CONFLICT: the client's own proxy refuses the call".to_owned(),
+            (Status::Conflict, None, _) => "CONFLICT".to_owned(),
+            (Status::Conditional, _, Some(condition)) => format!("CONDITIONAL: {}", condition.words()),
+            (status, _, _) => status.word().to_owned(),
+        };
+        self.say("outcome", format!("{sent} meets {server}: {end}"));
+        if cell.outcome.status == Status::Conflict {
+            let text = super::mend::mend(self.matrix, self.rows, self.row, cell);
+            self.say("mend", text);
+        }
+    }
+
+    /// Names the objects that compete by age.
+    fn rivals(&mut self, endpoint: Option<&Endpoint<'m>>) {
+        let mesh = self.mesh();
+        let Some(service) = self.service() else { return };
+        let mut policies: Vec<u32> = endpoint.map_or(Vec::new(), |e| e.policies.iter().flatten().copied().collect());
+        for wide in super::server::wide_policies(mesh, &service.meta.namespace) {
+            policies.extend(wide.mesh.into_iter().chain(wide.namespace));
+        }
+        policies.sort_unstable();
+        policies.dedup();
+        for policy in policies.iter().filter_map(|n| mesh.policies.get(*n as usize)) {
+            self.cite("age", policy.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
+        }
+        let mut rules: Vec<u32> = Vec::new();
+        if let Some((first, _)) = self.row.decision.rule {
+            let host = mesh.rules.get(first as usize).map(|rule| (&rule.host, &rule.meta.namespace));
+            rules.extend((0..).zip(&mesh.rules).filter(|(_, r)| Some((&r.host, &r.meta.namespace)) == host).map(|(n, _)| n));
+        }
+        for rule in rules.iter().filter_map(|n| mesh.rules.get(*n as usize)).filter(|_| rules.len() > 1) {
+            self.cite("age", rule.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
+        }
+    }
+}

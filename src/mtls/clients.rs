@@ -1,0 +1,151 @@
+//! Clients grouped into classes: all members of a class get the same answer for every service.
+
+use super::client::Uncaptured;
+use super::endpoints::undecided_proxy;
+use super::reason::Reason;
+use super::visible::sidecars_of;
+use crate::model::sidecar::Outbound;
+use crate::model::{Mesh, Proxy, Scope, Workload};
+use foldhash::{HashMap, HashMapExt};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One class of clients.
+#[derive(Clone, Debug)]
+pub struct Class {
+    /// Namespace; of workloads without a proxy, which are the same everywhere, that of the first member.
+    pub namespace: Arc<str>,
+    /// Their proxy as a client: [`Proxy::None`] also where the application's calls bypass it.
+    pub proxy: Proxy,
+    /// Members: numbers into [`Mesh::workloads`], ascending.
+    pub members: Vec<u32>,
+    /// Their Sidecar, per possibility.
+    pub sidecars: Vec<Option<u32>>,
+    /// Why nothing is known of what they send.
+    pub unknown: Option<Reason>,
+    /// Why their calls bypass the proxy that they have.
+    pub uncaptured: Option<Uncaptured>,
+    /// Capture annotations: each call is looked at.
+    pub capture: bool,
+    /// No proxy, in a namespace that is not part of the mesh.
+    pub outside: bool,
+    /// Nothing of its own: the answer is that of any other plain class, but for rules and exports that name its
+    /// namespace.
+    pub plain: bool,
+}
+
+impl Class {
+    /// The member that stands for all.
+    #[must_use]
+    pub fn sample<'m>(&self, mesh: &'m Mesh) -> Option<&'m Workload> {
+        mesh.workloads.get(*self.members.first()? as usize)
+    }
+}
+
+type Key = (Arc<str>, Proxy, Vec<Option<u32>>, Vec<u32>, Vec<(String, String)>, Option<Reason>, bool, Option<Uncaptured>);
+
+/// Annotations that decide which calls are captured.
+const CAPTURE: [&str; 4] = [
+    "traffic.sidecar.istio.io/excludeOutboundPorts",
+    "traffic.sidecar.istio.io/includeOutboundPorts",
+    "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+    "traffic.sidecar.istio.io/includeOutboundIPRanges",
+];
+
+/// Namespaces that are part of the mesh: labelled for it, assumed to be, or with a workload that is in it.
+#[must_use]
+pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
+    let labelled = mesh.namespaces.values().filter(|ns| {
+        let label = |key: &str| ns.labels.get(key);
+        match label("istio-injection") {
+            Some(word) => word == "enabled",
+            None => label("istio.io/rev").is_some() || label("istio.io/dataplane-mode") == Some("ambient"),
+        }
+    });
+    let with_proxy = mesh.workloads.iter().filter(|w| matches!(w.proxy, Proxy::Sidecar | Proxy::Grpc | Proxy::Ambient));
+    let assumed = mesh.assumed_namespaces.iter().filter(|_| mesh.options.assume_injected).cloned();
+    labelled.map(|ns| ns.meta.name.clone()).chain(with_proxy.map(|w| w.meta.namespace.clone())).chain(assumed).collect()
+}
+
+/// Groups every workload of the mesh as a client.
+#[must_use]
+pub fn classes(mesh: &Mesh) -> Vec<Class> {
+    let in_mesh = mesh_namespaces(mesh);
+    let tainted: HashMap<Arc<str>, u32> = (0..)
+        .zip(&mesh.taints)
+        .filter_map(|(number, taint)| match &taint.scope {
+            Scope::Namespace(namespace) => Some((namespace.clone(), number)),
+            _ => None,
+        })
+        .collect();
+    let mut by_key: HashMap<Key, usize> = HashMap::new();
+    let mut classes: Vec<Class> = Vec::new();
+    for (number, workload) in (0..).zip(&mesh.workloads) {
+        let namespace = &workload.meta.namespace;
+        let uncaptured = (workload.user_1337 && workload.proxy == Proxy::Sidecar).then_some(Uncaptured::User1337);
+        let proxy = if uncaptured.is_some() { Proxy::None } else { workload.proxy };
+        let mut unknown = match proxy {
+            Proxy::Ambient | Proxy::Waypoint => Some(Reason::AmbientClient),
+            Proxy::None => None,
+            _ => undecided_proxy(mesh, workload, true),
+        };
+        unknown = unknown.or_else(|| tainted.get(namespace).map(|n| Reason::Taint(*n)));
+        let with_proxy = matches!(proxy, Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc);
+        let (mut selecting, mut sidecars, mut capture) = (Vec::new(), vec![None], Vec::new());
+        if with_proxy && unknown.is_none() {
+            sidecars = sidecars_of(mesh, workload);
+            let trims = |n: &Option<u32>| n.and_then(|n| mesh.sidecars.get(n as usize)).is_some_and(|s| !s.egress.is_empty() || s.outbound.is_some());
+            if sidecars.len() > 1 && sidecars.iter().any(trims) {
+                unknown = Some(Reason::Age);
+            }
+            for rule in mesh.index.rules.get(namespace).into_iter().flatten() {
+                let selector = mesh.rules.get(*rule as usize).and_then(|r| r.selector.as_ref());
+                match selector.map(|selector| mesh.selects(selector, workload)) {
+                    Some(Ok(true)) => selecting.push(*rule),
+                    Some(Err(_)) => unknown = Some(Reason::ClusterLabel),
+                    _ => {}
+                }
+            }
+            if proxy == Proxy::Sidecar {
+                let pairs = CAPTURE.iter().filter_map(|key| Some((*key, workload.annotations.get(key)?)));
+                capture = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+            }
+        }
+        let outside = proxy == Proxy::None && uncaptured.is_none() && !in_mesh.contains(namespace);
+        let plain = proxy == Proxy::Sidecar
+            && unknown.is_none()
+            && capture.is_empty()
+            && selecting.is_empty()
+            && sidecars.iter().all(|s| s.is_none_or(|n| mesh.sidecars.get(n as usize).is_some_and(|s| s.egress.is_empty())))
+            && *namespace != mesh.root;
+        // Without a proxy, a client is like any other without one.
+        let place = if with_proxy && unknown.is_none() { namespace.clone() } else { "".into() };
+        let has_capture = !capture.is_empty();
+        let key = (place, proxy, sidecars.clone(), selecting, capture, unknown, outside, uncaptured);
+        let at = *by_key.entry(key).or_insert_with(|| {
+            classes.push(Class {
+                namespace: namespace.clone(),
+                proxy,
+                members: Vec::new(),
+                sidecars,
+                unknown,
+                uncaptured,
+                capture: has_capture,
+                outside,
+                plain,
+            });
+            classes.len() - 1
+        });
+        if let Some(class) = classes.get_mut(at) {
+            class.members.push(number);
+        }
+    }
+    classes
+}
+
+/// What a class does with services that its Sidecar does not import, where it has one that trims.
+#[must_use]
+pub fn outbound_policy(mesh: &Mesh, class: &Class) -> Outbound {
+    let own = class.sidecars.first().copied().flatten().and_then(|n| mesh.sidecars.get(n as usize));
+    own.and_then(|sidecar| sidecar.outbound).unwrap_or(mesh.config.outbound)
+}

@@ -1,0 +1,462 @@
+//! Which endpoints answer for a service port, and what stands in front of each (istio-mtls.md 1.4 to 1.7).
+
+use super::outcome::PortKind;
+use super::reason::Reason;
+use super::server;
+use crate::model::gateway::GatewayTls;
+use crate::model::service::{Machine, Origin, Port, Resolution, TargetPort};
+use crate::model::{Labels, Mesh, Protocol, Proxy, Service, Workload};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// Who an endpoint is. Numbers are into the lists of [`Mesh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// A pod or template.
+    Workload(u32),
+    /// A WorkloadEntry.
+    Machine(u32),
+    /// The template of a WorkloadGroup.
+    Template(u32),
+    /// An endpoint written in a ServiceEntry: the entry, and its number there.
+    Inline(u32, u32),
+    /// An address that is no pod of the input.
+    Address,
+    /// A pod that the endpoint names and the input does not have.
+    MissingPod,
+    /// What the policies of a namespace say of workloads that the input does not hold: the selector policy, if any.
+    Imagined(Option<u32>),
+}
+
+/// What stands in front of the application.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Front {
+    /// Nothing.
+    NoProxy,
+    /// A sidecar that the port does not pass through.
+    Bypassed(Bypass),
+    /// A sidecar that obeys PeerAuthentication.
+    Policy,
+    /// A sidecar whose `Sidecar.ingress.tls` counts where the mode is DISABLE: is a client certificate demanded?
+    OwnTls(bool),
+    /// A gateway's server: number of the Gateway, number in its list.
+    Gateway(u32, u32),
+    /// Not decided.
+    Unknown(Reason),
+}
+
+/// Why a port does not pass through the sidecar (1.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Bypass {
+    /// `excludeInboundPorts` lists it.
+    Excluded,
+    /// `includeInboundPorts` does not list it.
+    NotIncluded,
+    /// The sidecar's own status and metrics ports are never captured.
+    StatusPort,
+    /// Interception mode NONE without a listener of the Sidecar resource.
+    NoInterception,
+}
+
+/// One endpoint of a service port.
+#[derive(Clone, Debug)]
+pub struct Endpoint<'m> {
+    /// Address; `None` for predicted ones.
+    pub address: Option<&'m str>,
+    /// Workload port; 0 where the port is not known.
+    pub port: u16,
+    /// Who it is.
+    pub who: Who,
+    /// The `tlsMode` that istiod announces.
+    pub tls_mode: &'m str,
+    /// Labels, for subsets.
+    pub labels: Option<&'m Labels>,
+    /// What stands in front.
+    pub front: Front,
+    /// The workload policy that counts, per possibility.
+    pub policies: Vec<Option<u32>>,
+    /// How the port bears on the outcome, per possibility.
+    pub port_kinds: Vec<PortKind>,
+    /// Service account, where it is known.
+    pub account: Option<&'m str>,
+}
+
+/// Ports of the sidecar itself that are never captured (injection-template.yaml).
+const STATUS_PORTS: [u16; 3] = [15020, 15021, 15090];
+/// The port that captured traffic arrives at (`listener_inbound.go : buildInboundBlackhole`).
+const INBOUND_PORT: u16 = 15006;
+
+fn kind_of(protocol: Protocol) -> PortKind {
+    match protocol {
+        Protocol::Http => PortKind::Http,
+        Protocol::Tls => PortKind::AppTls,
+        Protocol::Tcp | Protocol::Auto => PortKind::Layer4,
+    }
+}
+
+/// Where a Service port leads on a workload; `None`: it has no such named port.
+#[must_use]
+pub fn target_on(port: &Port, workload: &Workload) -> Option<u16> {
+    match &port.target {
+        TargetPort::Number(number) => Some(*number),
+        TargetPort::Name(name) => workload.named_ports.iter().find(|(n, _)| n == name).map(|(_, number)| *number),
+    }
+}
+
+/// Finds endpoints, with what is the same for all services worked out once.
+pub struct Finder<'m> {
+    mesh: &'m Mesh,
+    /// Services that select each workload.
+    selected_by: Vec<Vec<u32>>,
+}
+
+impl<'m> Finder<'m> {
+    /// Works out which services select which workloads.
+    #[must_use]
+    pub fn new(mesh: &'m Mesh) -> Self {
+        let mut selected_by = vec![Vec::new(); mesh.workloads.len()];
+        for (number, service) in (0..).zip(&mesh.services) {
+            let Some(selector) = service.selector.as_ref().filter(|_| service.origin == Origin::Kubernetes) else { continue };
+            for workload in mesh.select(&service.meta.namespace, selector) {
+                if let Some(list) = selected_by.get_mut(workload as usize) {
+                    list.push(number);
+                }
+            }
+        }
+        Self { mesh, selected_by }
+    }
+
+    /// The endpoints of a service port, in the order of the input.
+    #[must_use]
+    pub fn of(&self, service: &'m Service, port: &'m Port) -> Vec<Endpoint<'m>> {
+        match service.origin {
+            Origin::Kubernetes => self.of_kubernetes(service, port),
+            Origin::MeshInternal | Origin::MeshExternal => self.of_entry(service, port),
+            Origin::Synthetic => self.imagined(service),
+        }
+    }
+
+    fn of_kubernetes(&self, service: &'m Service, port: &'m Port) -> Vec<Endpoint<'m>> {
+        let mut found = Vec::new();
+        let key = (service.meta.namespace.clone(), Box::from(&*service.meta.name));
+        let numbers = self.mesh.index.slices.get(&key).map_or(&[][..], Vec::as_slice);
+        let slices = || numbers.iter().filter_map(|n| self.mesh.slices.get(*n as usize));
+        let modern = slices().any(|slice| !slice.legacy);
+        for slice in slices().filter(|slice| slice.legacy != modern) {
+            let named = slice.ports.iter().find(|(name, _)| *name == port.name);
+            let only = || slice.ports.first().filter(|_| slice.ports.len() == 1 && service.ports.len() == 1);
+            let Some((_, number)) = named.or_else(only) else { continue };
+            for address in &slice.addresses {
+                found.push(self.of_address(service, port, *number, address, &slice.meta.namespace));
+            }
+        }
+        if numbers.is_empty() {
+            if let Some(selector) = &service.selector {
+                for number in self.mesh.select(&service.meta.namespace, selector) {
+                    let Some(workload) = self.mesh.workloads.get(number as usize).filter(|w| !w.finished) else { continue };
+                    let Some(target) = target_on(port, workload) else { continue };
+                    let address = workload.ips.first().map(|ip| &**ip);
+                    found.push(self.of_workload(service, port, number, workload, address, target));
+                }
+            }
+        }
+        if let Some(selector) = &service.selector {
+            found.extend(self.machines(service, port, selector));
+        }
+        found
+    }
+
+    fn of_address(
+        &self,
+        service: &'m Service,
+        port: &'m Port,
+        number: u16,
+        address: &'m crate::model::service::SliceAddress,
+        namespace: &Arc<str>,
+    ) -> Endpoint<'m> {
+        let pods = &self.mesh.index;
+        let found = match &address.pod {
+            Some((namespace, name)) => pods.pods.get(&(Arc::from(&**namespace), name.clone())),
+            None => pods.ips.get(&(namespace.clone(), address.ip.clone())),
+        };
+        let workload = found.and_then(|n| Some((*n, self.mesh.workloads.get(*n as usize)?)));
+        let Some((at, workload)) = workload else {
+            let who = if address.pod.is_some() { Who::MissingPod } else { Who::Address };
+            let front = if address.pod.is_some() { Front::Unknown(Reason::MissingPod) } else { Front::NoProxy };
+            return bare(Some(&address.ip), number, who, "disabled", front, port);
+        };
+        let mut endpoint = self.of_workload(service, port, at, workload, Some(&address.ip), number);
+        if address.pod.is_none() && workload.tls_mode() != "disabled" {
+            endpoint.front = Front::Unknown(Reason::AddressOrder);
+        }
+        endpoint
+    }
+
+    /// WorkloadEntries that a selector selects, or templates of WorkloadGroups where there are none.
+    fn machines(&self, service: &'m Service, port: &'m Port, selector: &'m Labels) -> Vec<Endpoint<'m>> {
+        let mut found = Vec::new();
+        let numbers = self.mesh.index.machines.get(&service.meta.namespace).map_or(&[][..], Vec::as_slice);
+        for number in numbers {
+            let Some(machine) = self.mesh.machines.get(*number as usize) else { continue };
+            if selector.subset_of(&machine.labels) {
+                found.push(self.of_machine(service, port, Who::Machine(*number), machine));
+            }
+        }
+        let templates = if found.is_empty() { &self.mesh.machine_templates[..] } else { &[] };
+        for (number, machine) in (0..).zip(templates) {
+            if machine.meta.namespace == service.meta.namespace && selector.subset_of(&machine.labels) {
+                found.push(self.of_machine(service, port, Who::Template(number), machine));
+            }
+        }
+        found
+    }
+
+    fn of_entry(&self, service: &'m Service, port: &'m Port) -> Vec<Endpoint<'m>> {
+        let Some((number, entry)) = service.entry.and_then(|n| Some((n, self.mesh.entries.get(n as usize)?))) else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (at, machine) in (0..).zip(&entry.endpoints) {
+            found.push(self.of_machine(service, port, Who::Inline(number, at), machine));
+        }
+        if let Some(selector) = &entry.selector {
+            found.extend(self.machines(service, port, selector));
+            let pods = self.mesh.options.env.entries_select_pods;
+            for at in self.mesh.select(&service.meta.namespace, selector).filter(|_| pods) {
+                let Some(workload) = self.mesh.workloads.get(at as usize).filter(|w| !w.finished) else { continue };
+                let target = target_on(port, workload).unwrap_or(port.number);
+                let address = workload.ips.first().map(|ip| &**ip);
+                found.push(self.of_workload(service, port, at, workload, address, target));
+            }
+        }
+        if found.is_empty() && entry.selector.is_none() && service.resolution == Resolution::Dns {
+            let target = if let TargetPort::Number(number) = port.target { number } else { port.number };
+            // convertServiceEntryToInstances: the host itself, never capable of mutual TLS (B11).
+            found.push(bare(Some(service.host.as_str()), target, Who::Address, "disabled", Front::NoProxy, port));
+        }
+        found
+    }
+
+    fn of_machine(&self, service: &'m Service, port: &'m Port, who: Who, machine: &'m Machine) -> Endpoint<'m> {
+        let by_name = machine.ports.iter().find(|(name, _)| *name == port.name).map(|(_, number)| *number);
+        let target = if let TargetPort::Number(number) = port.target { number } else { port.number };
+        let tls_mode = machine.tls_mode();
+        let address = Some(&*machine.address).filter(|text| !text.is_empty());
+        let front = if tls_mode == "istio" && service.origin != Origin::MeshExternal { Front::Policy } else { Front::NoProxy };
+        let mut endpoint = bare(address, by_name.unwrap_or(target), who, tls_mode, front, port);
+        endpoint.labels = Some(&machine.labels);
+        endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels);
+        endpoint.account = machine.service_account.as_deref();
+        endpoint
+    }
+
+    fn of_workload(
+        &self,
+        service: &'m Service,
+        port: &'m Port,
+        number: u32,
+        workload: &'m Workload,
+        address: Option<&'m str>,
+        target: u16,
+    ) -> Endpoint<'m> {
+        let (front, port_kinds) = self.front(service, port, number, workload, target);
+        let account = Some(&*workload.service_account).filter(|name| !name.is_empty());
+        Endpoint {
+            address,
+            port: target,
+            who: Who::Workload(number),
+            tls_mode: workload.tls_mode(),
+            labels: Some(&workload.labels),
+            front,
+            // Endpoints are tagged by policy wherever they claim to be capable, also falsely (B2).
+            policies: match (front, workload.tls_mode()) {
+                (Front::NoProxy, "disabled") => vec![None],
+                _ => server::workload_policies(self.mesh, workload),
+            },
+            port_kinds,
+            account,
+        }
+    }
+
+    /// What stands in front of a workload's port, and which protocol its listener speaks there.
+    fn front(&self, service: &Service, port: &Port, number: u32, workload: &Workload, target: u16) -> (Front, Vec<PortKind>) {
+        let own_kind = vec![kind_of(port.protocol)];
+        if let Some(reason) = self.undecided(workload) {
+            return (Front::Unknown(reason), own_kind);
+        }
+        match workload.proxy {
+            Proxy::Sidecar => {}
+            Proxy::Gateway => return (self.gateway_front(service, port, workload, target), own_kind),
+            _ => return (Front::NoProxy, own_kind),
+        }
+        if target == INBOUND_PORT {
+            return (Front::Unknown(Reason::ProxyPort), own_kind);
+        }
+        if let Some(bypass) = bypass(workload, target) {
+            return (Front::Bypassed(bypass), own_kind);
+        }
+        let sidecars = super::visible::sidecars_of(self.mesh, workload);
+        let with_ingress = |n: &Option<u32>| n.and_then(|n| self.mesh.sidecars.get(n as usize)).is_some_and(|s| !s.ingress.is_empty());
+        if sidecars.len() > 1 && sidecars.iter().any(with_ingress) {
+            return (Front::Unknown(Reason::ServerSidecar), own_kind);
+        }
+        let sidecar = sidecars.first().copied().flatten().and_then(|n| self.mesh.sidecars.get(n as usize));
+        let ingress = sidecar.map_or(&[][..], |s| &s.ingress);
+        let listener = ingress.iter().find(|listener| listener.port == target);
+        let none = workload.annotations.get("sidecar.istio.io/interceptionMode").map_or(self.mesh.config.intercept_none, |m| m == "NONE");
+        if none && listener.is_none() {
+            return (Front::Bypassed(Bypass::NoInterception), own_kind);
+        }
+        if let Some(listener) = listener {
+            let own = listener.tls.filter(|_| self.mesh.options.env.ingress_tls);
+            let front = own.map_or(Front::Policy, |mode| Front::OwnTls(mode != crate::model::destination_rule::TlsMode::Simple));
+            return (front, vec![kind_of(listener.protocol)]);
+        }
+        if !ingress.is_empty() && !self.mesh.options.env.merge_ingress {
+            return (Front::Policy, vec![PortKind::Layer4]);
+        }
+        (Front::Policy, self.declared(number, workload, target))
+    }
+
+    /// The protocols that the Services which select a workload declare for its port; none: sniffed, as a passthrough
+    /// port (1.4).
+    fn declared(&self, number: u32, workload: &Workload, target: u16) -> Vec<PortKind> {
+        let services = self.selected_by.get(number as usize).map_or(&[][..], Vec::as_slice);
+        let ports = services.iter().filter_map(|n| self.mesh.services.get(*n as usize)).flat_map(|s| &s.ports);
+        let mut kinds: Vec<_> =
+            ports.filter(|p| target_on(p, workload) == Some(target)).map(|p| kind_of(p.protocol)).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        if kinds.is_empty() { vec![PortKind::Layer4] } else { kinds }
+    }
+
+    /// Why a workload as a server is not judged.
+    fn undecided(&self, workload: &Workload) -> Option<Reason> {
+        match workload.proxy {
+            Proxy::Ambient => return Some(Reason::AmbientServer),
+            Proxy::Waypoint => return Some(Reason::Waypoint),
+            Proxy::Grpc => return Some(Reason::GrpcServer),
+            Proxy::None => return None,
+            Proxy::Sidecar | Proxy::Gateway => {}
+        }
+        if workload.labels.get("networking.istio.io/tunnel").is_some_and(|tunnel| tunnel.contains("http")) {
+            return Some(Reason::Tunnel);
+        }
+        undecided_proxy(self.mesh, workload, false)
+    }
+
+    fn gateway_front(&self, service: &Service, port: &Port, workload: &Workload, target: u16) -> Front {
+        let mut found: Vec<(u32, u32, GatewayTls)> = Vec::new();
+        for (number, gateway) in (0..).zip(&self.mesh.gateways) {
+            let own_namespace = !gateway.gateway_api || gateway.meta.namespace == workload.meta.namespace;
+            if !own_namespace || !gateway.selector.subset_of(&workload.labels) {
+                continue;
+            }
+            // A server's port is a Service port of the gateway where there is such a one, else the proxy's own.
+            let is_service_port = |n: u16| service.ports.iter().any(|p| p.number == n);
+            let fits = |n: u16| n == port.number || (n == target && !is_service_port(n));
+            for (at, server) in (0..).zip(&gateway.servers).filter(|(_, s)| fits(s.port)) {
+                found.push((number, at, server.tls));
+            }
+        }
+        let Some((gateway, server, tls)) = found.first().copied() else {
+            return Front::Unknown(Reason::NoGatewayServer);
+        };
+        match found.iter().all(|other| other.2 == tls) {
+            true => Front::Gateway(gateway, server),
+            false => Front::Unknown(Reason::GatewayServers),
+        }
+    }
+
+    /// What the policies of a namespace say of workloads that the input does not hold.
+    fn imagined(&self, service: &'m Service) -> Vec<Endpoint<'m>> {
+        let make = |policy: Option<u32>, port: u16| Endpoint {
+            address: None,
+            port,
+            who: Who::Imagined(policy),
+            tls_mode: "istio",
+            labels: None,
+            front: Front::Policy,
+            policies: vec![policy],
+            port_kinds: vec![PortKind::Http, PortKind::Layer4],
+            account: None,
+        };
+        let mut found = vec![make(None, 0)];
+        for number in server::selector_policies(self.mesh, &service.meta.namespace) {
+            found.push(make(Some(number), 0));
+            let ports = self.mesh.policies.get(number as usize).map_or(&[][..], |policy| &policy.ports);
+            found.extend(ports.iter().map(|(port, _)| make(Some(number), *port)));
+        }
+        found
+    }
+}
+
+/// An endpoint of which no workload is known.
+fn bare<'m>(address: Option<&'m str>, number: u16, who: Who, tls_mode: &'m str, front: Front, port: &Port) -> Endpoint<'m> {
+    Endpoint {
+        address,
+        port: number,
+        who,
+        tls_mode,
+        labels: None,
+        front,
+        policies: vec![None],
+        port_kinds: vec![kind_of(port.protocol)],
+        account: None,
+    }
+}
+
+/// Why a proxy is not followed, as a client (`outbound`) or as a server: other revisions, EnvoyFilters, metadata.
+#[must_use]
+pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Option<Reason> {
+    let config = workload.annotations.get("proxy.istio.io/config").unwrap_or("");
+    let metadata = ["TLS_CLIENT_", "TLS_SERVER_", "INTERCEPTION_MODE"].iter().any(|name| config.contains(name));
+    if metadata || mesh.config.metadata.is_some() {
+        return Some(Reason::Metadata);
+    }
+    if mesh.other_revisions && workload.revision.as_deref().is_some_and(|revision| revision != mesh.revision) {
+        return Some(Reason::Revision);
+    }
+    let gateway = workload.proxy == Proxy::Gateway;
+    let hit = (0..).zip(&mesh.interferences).find(|(_, object)| {
+        let here = object.meta.namespace == mesh.root || object.meta.namespace == workload.meta.namespace;
+        let side = if gateway { object.gateway } else if outbound { object.outbound } else { object.inbound };
+        here && side && object.selector.subset_of(&workload.labels)
+    });
+    hit.map(|(number, _)| Reason::Interference(number))
+}
+
+/// Whether a list of ports in an annotation names one; `*` names all.
+pub(super) fn lists_port(list: &str, port: u16) -> bool {
+    list.split(',').map(str::trim).any(|word| word == "*" || word.parse() == Ok(port))
+}
+
+fn bypass(workload: &Workload, port: u16) -> Option<Bypass> {
+    let annotation = |name: &str| workload.annotations.get(name);
+    if annotation("traffic.sidecar.istio.io/excludeInboundPorts").is_some_and(|list| lists_port(list, port)) {
+        return Some(Bypass::Excluded);
+    }
+    let status = annotation("status.sidecar.istio.io/port").and_then(|text| text.parse().ok());
+    if STATUS_PORTS.contains(&port) || status == Some(port) {
+        return Some(Bypass::StatusPort);
+    }
+    let included = annotation("traffic.sidecar.istio.io/includeInboundPorts").is_none_or(|list| lists_port(list, port));
+    (!included).then_some(Bypass::NotIncluded)
+}
+
+/// The name of an endpoint's workload and its namespace, for people and for JSON.
+#[must_use]
+pub fn name_of<'m>(mesh: &'m Mesh, service: &'m Service, who: Who) -> Option<(Cow<'m, str>, &'m str)> {
+    let named = |meta: &'m crate::model::Meta| (Cow::Borrowed(&*meta.name), &*meta.namespace);
+    match who {
+        Who::Workload(n) => mesh.workloads.get(n as usize).map(|w| named(&w.meta)),
+        Who::Machine(n) => mesh.machines.get(n as usize).map(|m| named(&m.meta)),
+        Who::Template(n) => mesh.machine_templates.get(n as usize).map(|m| named(&m.meta)),
+        Who::Inline(..) | Who::Address | Who::MissingPod => None,
+        Who::Imagined(policy) => {
+            let policy = policy.and_then(|n| mesh.policies.get(n as usize));
+            let text = policy.map_or("any workload".to_owned(), |p| format!("any workload with {}", p.selector));
+            Some((Cow::Owned(text), &*service.meta.namespace))
+        }
+    }
+}

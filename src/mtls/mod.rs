@@ -1,0 +1,19 @@
+//! Judging every edge of the mesh: what the server demands, what the client sends, and what comes of it.
+//!
+//! [`server`], [`rules`] and [`client`] read like the specification; [`outcome`] is its table; [`check::check`] asks
+//! them for every class of clients and every service port.
+
+pub mod because;
+pub mod check;
+pub mod client;
+pub mod clients;
+pub mod endpoints;
+pub mod json;
+mod mend;
+pub mod outcome;
+pub mod reason;
+pub mod report;
+pub mod rules;
+pub mod select;
+pub mod server;
+pub mod visible;

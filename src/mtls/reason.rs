@@ -1,0 +1,120 @@
+//! Why a row could not be decided.
+
+use crate::model::{Mesh, ObjectId};
+
+/// The reason of an UNKNOWN. Numbers are into the lists of [`Mesh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Nothing answers for the service, or for the subset.
+    NoEndpoint,
+    /// The order of objects that compete by age is not in the input, and it matters.
+    Age,
+    /// Something unread may change the row: number of the taint.
+    Taint(u32),
+    /// The client is in the ambient mesh.
+    AmbientClient,
+    /// The server is in the ambient mesh.
+    AmbientServer,
+    /// The server may be reached through HBONE.
+    Tunnel,
+    /// The destination has a waypoint.
+    Waypoint,
+    /// The server is a proxyless gRPC workload.
+    GrpcServer,
+    /// An EnvoyFilter or ProxyConfig changes the proxy: its number.
+    Interference(u32),
+    /// Proxy metadata that is not followed.
+    Metadata,
+    /// The workload belongs to a control plane of another revision, and objects are told apart by revision.
+    Revision,
+    /// A selector hangs on a label that only the cluster knows.
+    ClusterLabel,
+    /// An endpoint names a Pod that is not in the input.
+    MissingPod,
+    /// An address without targetRef that a pod has: what istiod sees depends on the order of events.
+    AddressOrder,
+    /// No server of a Gateway listens on the port.
+    NoGatewayServer,
+    /// The Gateway's servers on this port have different TLS modes, told apart by SNI.
+    GatewayServers,
+    /// TLS goes through the gateway to services that this row does not name.
+    GatewayPassthrough,
+    /// Traffic to the port is dropped by the proxy itself.
+    ProxyPort,
+    /// Several services claim the host.
+    HostClaimed,
+    /// The target of an ExternalName is no service of the input.
+    ExternalName,
+    /// Outbound capture is by address, and the service's addresses are not in the input.
+    CaptureByAddress,
+    /// `outboundTrafficPolicy` of a mode that is not followed.
+    OutboundPolicy,
+    /// `serviceEntryVisibility` is not followed.
+    EntryVisibility,
+    /// A mesh-external server that is sent mutual TLS of this mesh.
+    ExternalMtls,
+    /// Whether the port's protocol is HTTP is not certain: several Services declare it.
+    PortProtocol,
+    /// The outcome table has no row.
+    NotInTable,
+    /// Two Sidecars compete for the server by age.
+    ServerSidecar,
+    /// A workload port that the only-policies view cannot tie to a Service port.
+    WorkloadPort,
+}
+
+impl Reason {
+    /// The reason in words.
+    #[must_use]
+    pub fn words(self, mesh: &Mesh) -> String {
+        let fixed = match self {
+            Self::NoEndpoint => "no endpoint",
+            Self::Age => "the answer depends on which of the competing objects is older; give them metadata.creationTimestamp",
+            Self::AmbientClient => "the client is in the ambient mesh, which is not judged yet",
+            Self::AmbientServer => "the server is in the ambient mesh, which is not judged yet",
+            Self::Tunnel => "the server has label networking.istio.io/tunnel (HBONE), which is not judged yet",
+            Self::Waypoint => "the destination has a waypoint, which is not judged yet",
+            Self::GrpcServer => "the server is a proxyless gRPC workload, which is not judged yet",
+            Self::Metadata => "the proxy's metadata sets certificates or interception, which is not judged yet",
+            Self::Revision => "the workload belongs to another revision, and some objects are for one revision only",
+            Self::ClusterLabel => "a selector uses a label that only the cluster knows",
+            Self::MissingPod => "the endpoint is a Pod that is not in the input",
+            Self::AddressOrder => {
+                "the endpoint's address is a pod's but names no targetRef: what istiod announces depends on the order of events"
+            }
+            Self::NoGatewayServer => "no Gateway of the input has a server on this port",
+            Self::GatewayServers => "the Gateway's servers on this port differ in TLS mode by SNI",
+            Self::GatewayPassthrough => "the gateway passes TLS through to other services",
+            Self::ProxyPort => "the port belongs to the proxy itself",
+            Self::HostClaimed => "several services claim this host",
+            Self::ExternalName => "the target of the ExternalName is no service of the input",
+            Self::CaptureByAddress => "the client's capture is limited by address, and the addresses are not in the input",
+            Self::OutboundPolicy => "outboundTrafficPolicy has a mode that is not judged yet",
+            Self::EntryVisibility => "serviceEntryVisibility is not judged yet",
+            Self::ExternalMtls => "a server outside the mesh is sent the mesh's mutual TLS: its certificates are not in the input",
+            Self::PortProtocol => "several Services declare this port with different protocols",
+            Self::NotInTable => "this combination is not in the outcome table",
+            Self::ServerSidecar => "several Sidecars compete for the server, and their ages are not in the input",
+            Self::WorkloadPort => "a port of the policy may or may not be this Service port's target",
+            Self::Taint(number) => {
+                return mesh.taints.get(number as usize).map_or_else(String::new, |taint| taint.reason.clone());
+            }
+            Self::Interference(number) => {
+                return mesh.interferences.get(number as usize).map_or_else(String::new, |object| {
+                    format!("{} {} patches {}", object.kind, object.meta.slash(), object.patches.join(", "))
+                });
+            }
+        };
+        fixed.to_owned()
+    }
+
+    /// The object that stands behind the reason.
+    #[must_use]
+    pub fn object(self, mesh: &Mesh) -> Option<ObjectId> {
+        match self {
+            Self::Taint(number) => mesh.taints.get(number as usize).and_then(|taint| taint.object),
+            Self::Interference(number) => mesh.interferences.get(number as usize).map(|object| object.meta.id),
+            _ => None,
+        }
+    }
+}

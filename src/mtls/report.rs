@@ -1,0 +1,547 @@
+//! The result of `tls-check` as every format reads it.
+
+use super::because::because;
+use super::check::{Cell, Matrix, Row, ServiceRows};
+use super::json::{self, SummaryJson, policy_name, reason_words, rule_name};
+use super::outcome::{Failure, Status, Wire};
+use super::select::{Clients, Filter, client_name, port_words, service_name, subset_name};
+use crate::finding::Finding;
+use crate::model::{Mesh, Service, Workload};
+use crate::report::{self, Column, Feed, Input, Line, List, Report, Section, Table, Tone, feed};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+
+/// How the rows are to be shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct View {
+    /// One cell per client and endpoint.
+    pub expand: bool,
+    /// The chain of decisions of each row.
+    pub why: bool,
+    /// The grid of clients and services.
+    pub matrix: bool,
+}
+
+/// What the cells come to.
+#[derive(Clone, Debug, Default)]
+pub struct Counts {
+    /// Cells (or rows, where they are grouped) of each status, without the expected ones.
+    pub statuses: BTreeMap<Status, usize>,
+    /// The expected ones.
+    pub outside: usize,
+    /// The statuses that any single cell has, also inside grouped rows: what `--fail-on` looks at.
+    pub present: BTreeSet<Status>,
+    /// Any expected cell.
+    pub any_outside: bool,
+    /// Cells by reason, of UNKNOWN ones.
+    pub reasons: BTreeMap<String, usize>,
+}
+
+impl Counts {
+    /// All cells.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.statuses.values().sum::<usize>() + self.outside
+    }
+}
+
+/// The report of `tls-check`.
+pub struct TlsReport<'m> {
+    matrix: Matrix<'m>,
+    inputs: Vec<Input>,
+    filter: Filter,
+    view: View,
+    counts: Counts,
+}
+
+impl<'m> TlsReport<'m> {
+    /// A report of a judged mesh.
+    #[must_use]
+    pub fn new(matrix: Matrix<'m>, filter: Filter, view: View) -> Self {
+        let inputs = matrix.mesh.inputs.iter();
+        let inputs = inputs.map(|(path, documents)| Input { path: path.clone(), documents: *documents }).collect();
+        let mut report = Self { matrix, inputs, filter, view, counts: Counts::default() };
+        report.counts = report.count();
+        report
+    }
+
+    /// The counts.
+    #[must_use]
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Whether flags choose some of the rows.
+    #[must_use]
+    pub fn filtered(&self) -> bool {
+        self.filter.chooses()
+    }
+
+    fn mesh(&self) -> &'m Mesh {
+        self.matrix.mesh
+    }
+
+    /// Every wanted row, in order, with its service.
+    fn rows(&self) -> impl Iterator<Item = (&ServiceRows<'m>, &'m Service, &Row)> {
+        let mesh = self.mesh();
+        let services = self.matrix.services.iter().filter_map(move |rows| {
+            let service = mesh.services.get(rows.service as usize)?;
+            self.filter.wants_service(rows.service, service).then_some((rows, service))
+        });
+        services.flat_map(move |(rows, service)| {
+            let wanted = rows.rows.iter().filter(move |row| {
+                self.filter.wants_row(mesh, service, row)
+                    && (self.filter.from.is_none() || self.clients(row).count() > 0)
+            });
+            wanted.map(move |row| (rows, service, row))
+        })
+    }
+
+    fn clients<'a>(&'a self, row: &'a Row) -> Clients<'a, 'm> {
+        Clients::new(&self.matrix, &row.clients, &self.filter)
+    }
+
+    fn count(&self) -> Counts {
+        let mut counts = Counts::default();
+        let mesh = self.mesh();
+        let mut reasons: BTreeMap<super::reason::Reason, usize> = BTreeMap::new();
+        for (_, _, row) in self.rows() {
+            let clients = self.clients(row).count();
+            let mut add = |status: Status, expected: bool, times: usize| {
+                if expected {
+                    counts.outside += times;
+                } else {
+                    *counts.statuses.entry(status).or_default() += times;
+                }
+            };
+            if !self.view.expand {
+                add(row.status(), row.all_expected(), 1);
+            }
+            let mut said = BTreeSet::new();
+            for cell in row.cells.iter().filter(|cell| self.filter.wants_cell(row, cell)) {
+                if self.view.expand {
+                    add(cell.outcome.status, row.expected(cell), clients);
+                }
+                match row.expected(cell) {
+                    true => counts.any_outside = true,
+                    false => {
+                        counts.present.insert(cell.outcome.status);
+                    }
+                }
+                said.extend(cell.reason);
+                if self.view.expand {
+                    if let Some(reason) = cell.reason {
+                        *reasons.entry(reason).or_default() += clients;
+                    }
+                }
+            }
+            for reason in said.into_iter().filter(|_| !self.view.expand) {
+                *reasons.entry(reason).or_default() += 1;
+            }
+        }
+        for (reason, count) in reasons {
+            *counts.reasons.entry(reason.words(mesh)).or_default() += count;
+        }
+        counts
+    }
+
+    /// Runs a callback for every client, row and cell.
+    fn each_cell(
+        &self,
+        each: &mut dyn FnMut(&ServiceRows<'m>, &'m Service, &Row, &Cell, &'m Workload) -> io::Result<()>,
+    ) -> io::Result<()> {
+        for (rows, service, row) in self.rows() {
+            for client in self.clients(row).workloads() {
+                let Some(client) = self.mesh().workloads.get(client as usize) else { continue };
+                for cell in row.cells.iter().filter(|cell| self.filter.wants_cell(row, cell)) {
+                    each(rows, service, row, cell, client)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn summary_json(&self) -> SummaryJson {
+        let statuses = Status::ALL.iter().map(|s| (s.word(), self.counts.statuses.get(s).copied().unwrap_or(0)));
+        SummaryJson {
+            statuses: statuses.collect(),
+            outside: self.counts.outside,
+            cells: self.counts.total(),
+            services: self.mesh().services.len(),
+            workloads: self.mesh().workloads.len(),
+            not_judged: self.mesh().not_judged.clone(),
+            assumed_namespaces: self.mesh().assumed_namespaces.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn grid(&self) -> Section<'_> {
+        let mesh = self.mesh();
+        // One column per group of clients that some row tells apart.
+        let mut heads: Vec<String> = Vec::new();
+        let mut cells: BTreeMap<(usize, String), report::Cell> = BTreeMap::new();
+        let mut lines: Vec<String> = Vec::new();
+        for (_, service, row) in self.rows() {
+            let place = place_words(mesh, service, row);
+            let at = lines.iter().position(|line| *line == place).unwrap_or_else(|| {
+                lines.push(place);
+                lines.len() - 1
+            });
+            for head in self.matrix_heads(row) {
+                let (text, tone) = short_status(row);
+                cells
+                    .entry((at, head.clone()))
+                    .and_modify(|cell| {
+                        if cell.text != text {
+                            *cell = report::Cell::new("differs", Tone::Warn);
+                        }
+                    })
+                    .or_insert_with(|| report::Cell::new(text, tone));
+                if !heads.contains(&head) {
+                    heads.push(head);
+                }
+            }
+        }
+        heads.sort();
+        let columns = std::iter::once(Column::new("HOST:PORT", 12)).chain(heads.iter().map(|h| Column::new(h.clone(), 0)));
+        let row = |(at, line): (usize, &String)| {
+            let values = heads.iter().map(|head| {
+                cells.get(&(at, head.clone())).cloned().unwrap_or_else(|| report::Cell::new("-", Tone::Dim))
+            });
+            std::iter::once(report::Cell::new(line.clone(), Tone::Strong)).chain(values).collect::<Vec<_>>()
+        };
+        Section::Table(Table { columns: columns.collect(), rows: feed(lines.iter().enumerate().map(row).collect()) })
+    }
+
+    /// The columns of the grid that a row stands in: one per namespace and kind of proxy.
+    fn matrix_heads(&self, row: &Row) -> BTreeSet<String> {
+        let workloads = self.clients(row).workloads();
+        let heads = workloads.iter().filter_map(|n| self.mesh().workloads.get(*n as usize)).map(|w| match w.proxy.word() {
+            "sidecar" => w.meta.namespace.to_string(),
+            "none" => format!("{} (no proxy)", w.meta.namespace),
+            proxy => format!("{} ({proxy})", w.meta.namespace),
+        });
+        heads.collect()
+    }
+
+    /// The text of `--why` for each row, or for each cell with `--expand`.
+    fn why(&self) -> Section<'_> {
+        Section::Lines(Box::new(move |each| {
+            if self.view.expand {
+                let mut first = true;
+                return self.each_cell(&mut |rows, service, row, cell, client| {
+                    let from = client_name(client);
+                    self.why_cell(rows, service, row, cell, client, &from, &mut first, each)
+                });
+            }
+            let mut first = true;
+            for (rows, service, row) in self.rows() {
+                let clients = self.clients(row);
+                let words = clients.words(row);
+                let Some(sample) = self.sample(row) else { continue };
+                let mut told: Vec<&Cell> = Vec::new();
+                for cell in row.cells.iter().filter(|cell| self.filter.wants_cell(row, cell)) {
+                    // Endpoints with one answer for one reason are told once.
+                    let same = |other: &&Cell| Cell { endpoint: None, ..**other } == Cell { endpoint: None, ..*cell };
+                    if told.iter().any(same) {
+                        continue;
+                    }
+                    told.push(cell);
+                    self.why_cell(rows, service, row, cell, sample, &words, &mut first, each)?;
+                }
+            }
+            Ok(())
+        }))
+    }
+
+    /// The client that stands for a row: of `--from`, where that was given.
+    fn sample(&self, row: &Row) -> Option<&'m Workload> {
+        let number = match self.filter.from {
+            Some(_) => self.clients(row).workloads().first().copied(),
+            None => self.matrix.classes.get(row.sample as usize).and_then(|class| class.members.first().copied()),
+        };
+        self.mesh().workloads.get(number? as usize)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one edge is described by all of them, and nothing else takes them")]
+    fn why_cell(
+        &self,
+        rows: &ServiceRows<'m>,
+        service: &'m Service,
+        row: &Row,
+        cell: &Cell,
+        client: &Workload,
+        from: &str,
+        first: &mut bool,
+        each: &mut dyn FnMut(Line) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !std::mem::take(first) {
+            each(Line::default())?;
+        }
+        let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
+        let name = endpoint.and_then(|e| super::endpoints::name_of(self.mesh(), service, e.who));
+        let at = match (&name, endpoint.and_then(|e| e.address)) {
+            (Some((name, _)), _) => format!(" at {name}"),
+            (None, Some(address)) => format!(" at {address}"),
+            _ => String::new(),
+        };
+        let (status, tone) = status_words(cell.outcome.status, cell.outcome.failure, row.expected(cell));
+        each(Line {
+            indent: 0,
+            words: vec![
+                report::Cell::new(format!("{from} -> {}{at}: ", place_words(self.mesh(), service, row)), Tone::Strong),
+                report::Cell::new(status, tone),
+            ],
+        })?;
+        for step in because(&self.matrix, rows, row, cell, client) {
+            let mut words = vec![report::Cell::new(format!("{:<9}", step.step), Tone::Dim)];
+            if let Some(object) = &step.object {
+                words.push(report::Cell::new(format!("{object}: "), Tone::Strong));
+            }
+            words.push(report::Cell::plain(step.text));
+            each(Line { indent: 2, words })?;
+            if let Some(at) = &step.at {
+                let path = step.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
+                let place = format!("{}:{}{path}", at.file, at.line);
+                each(Line { indent: 11, words: vec![report::Cell::new(place, Tone::Dim)] })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn columns() -> Vec<Column> {
+        vec![
+            Column::new("FROM", 14),
+            Column::new("HOST:PORT", 14),
+            Column::new("STATUS", 9),
+            Column::new("SERVER", 0),
+            Column::new("CLIENT", 0),
+            Column::new("AUTHN POLICY", 12),
+            Column::new("DESTINATION RULE", 12),
+            Column::wide("TARGET", 0),
+            Column::wide("WIRE", 0),
+            Column::wide("ENDPOINTS", 0),
+            Column::wide("REASON", 20),
+        ]
+    }
+
+    /// The cells of a row of the table, over the verdicts that it stands for.
+    fn line(&self, rows: &ServiceRows<'m>, service: &Service, row: &Row, cells: &[&Cell], from: String) -> Vec<report::Cell> {
+        let mesh = self.mesh();
+        let distinct = |of: &dyn Fn(&Cell) -> String| {
+            let mut values: Vec<String> = Vec::new();
+            for value in cells.iter().map(|cell| of(cell)) {
+                if !values.contains(&value) {
+                    values.push(value);
+                }
+            }
+            values.join(", ")
+        };
+        let dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        let status = match cells {
+            [cell] => status_words(cell.outcome.status, cell.outcome.failure, row.expected(cell)),
+            _ if row.status() != Status::Mixed => {
+                let failure = cells.first().and_then(|cell| cell.outcome.failure);
+                let same = cells.iter().all(|cell| cell.outcome.failure == failure);
+                status_words(row.status(), failure.filter(|_| same), row.all_expected())
+            }
+            _ => (mixed_words(cells), Tone::Warn),
+        };
+        let targets = distinct(&|cell| {
+            let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
+            dash(endpoint.map(|e| port_words(e.port)))
+        });
+        let endpoints = cells.iter().filter(|cell| cell.endpoint.is_some()).count();
+        let plain = |text: String| report::Cell::plain(text);
+        vec![
+            plain(from),
+            report::Cell::new(place_words(mesh, service, row), Tone::Strong),
+            report::Cell::new(status.0, status.1),
+            plain(distinct(&|cell| cell.mode.unwrap_or("?").to_owned())),
+            plain(row.decision.client_tls().unwrap_or("?").to_owned()),
+            plain(distinct(&|cell| dash(policy_name(mesh, cell)))),
+            plain(dash(rule_name(mesh, row))),
+            plain(targets),
+            plain(distinct(&|cell| cell.wire.map_or("?", Wire::word).to_owned())),
+            plain(endpoints.to_string()),
+            plain(distinct(&|cell| reason_words(mesh, cell).unwrap_or_default())),
+        ]
+    }
+
+    /// A subset whose cells say what the port's own row says of the same endpoints is not shown again.
+    fn repeats(&self, rows: &ServiceRows<'m>, row: &Row) -> bool {
+        row.subset.is_some()
+            && rows.rows.iter().filter(|other| other.subset.is_none() && other.port == row.port).any(|own| {
+                own.clients == row.clients
+                    && row.cells.iter().all(|cell| own.cells.contains(cell))
+                    && own.decision.client_tls() == row.decision.client_tls()
+            })
+    }
+}
+
+/// `details.bookinfo:9080`, with the subset where there is one.
+fn place_words(mesh: &Mesh, service: &Service, row: &Row) -> String {
+    let port = service.ports.get(row.port as usize).map_or(0, |port| port.number);
+    let subset = subset_name(mesh, row).map(|name| format!("|{name}")).unwrap_or_default();
+    format!("{}{subset}:{}", service_name(mesh, service), port_words(port))
+}
+
+/// A status with its failure code, and its tone.
+fn status_words(status: Status, failure: Option<Failure>, expected: bool) -> (String, Tone) {
+    let code = failure.map(|failure| format!(" {}", failure.code())).unwrap_or_default();
+    if expected {
+        return (format!("refused{code}"), Tone::Dim);
+    }
+    let tone = match status {
+        Status::Ok => Tone::Good,
+        Status::Conflict => Tone::Bad,
+        Status::Plaintext | Status::Tls | Status::Mixed | Status::Conditional | Status::Unknown => Tone::Warn,
+    };
+    (format!("{}{code}", status.word()), tone)
+}
+
+fn short_status(row: &Row) -> (String, Tone) {
+    let failure = row.cells.first().and_then(|cell| cell.outcome.failure).filter(|_| row.status() == Status::Conflict);
+    status_words(row.status(), failure, row.all_expected())
+}
+
+/// `MIXED 2 OK, 1 CONFLICT F9`.
+fn mixed_words(cells: &[&Cell]) -> String {
+    let mut counts: BTreeMap<(Status, Option<Failure>), usize> = BTreeMap::new();
+    for cell in cells {
+        *counts.entry((cell.outcome.status, cell.outcome.failure)).or_default() += 1;
+    }
+    let words = counts.iter().map(|((status, failure), count)| format!("{count} {}", status_words(*status, *failure, false).0));
+    format!("MIXED {}", words.collect::<Vec<_>>().join(", "))
+}
+
+/// `1 row`, `2 rows`.
+fn plural(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
+impl Report for TlsReport<'_> {
+    fn schema(&self) -> &'static str {
+        "meshctl.tls-check/v1"
+    }
+
+    fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.mesh().findings
+    }
+
+    fn summary(&self) -> serde_json::Value {
+        serde_json::to_value(self.summary_json()).unwrap_or_default()
+    }
+
+    fn closing(&self) -> Vec<Line> {
+        let mesh = self.mesh();
+        let mut lines = Vec::new();
+        let what = if self.view.expand { "cell" } else { "row" };
+        let mut words = vec![report::Cell::plain(format!("{}: ", plural(self.counts.total(), what)))];
+        let mut parts: Vec<report::Cell> = Vec::new();
+        for status in Status::ALL.iter().rev() {
+            if let Some(count) = self.counts.statuses.get(status) {
+                parts.push(report::Cell::new(format!("{count} {}", status.word()), status_words(*status, None, false).1));
+            }
+        }
+        if self.counts.outside > 0 {
+            let text = format!("{} refused from outside the mesh, as the policies want", self.counts.outside);
+            parts.push(report::Cell::new(text, Tone::Dim));
+        }
+        for (at, part) in parts.into_iter().enumerate() {
+            if at > 0 {
+                words.push(report::Cell::plain(", "));
+            }
+            words.push(part);
+        }
+        lines.push(Line { indent: 0, words });
+        for (reason, count) in &self.counts.reasons {
+            lines.push(Line::plain(2, format!("{} UNKNOWN: {reason}", plural(*count, what))));
+        }
+        let names = |list: &[std::sync::Arc<str>]| {
+            let shown: Vec<&str> = list.iter().take(5).map(|name| &**name).collect();
+            let more = list.len().saturating_sub(5);
+            format!("{}{}", shown.join(", "), if more > 0 { format!(" and {more} more") } else { String::new() })
+        };
+        if !mesh.assumed_namespaces.is_empty() {
+            let how = if mesh.options.assume_injected { "injected" } else { "not injected" };
+            let flag = if mesh.options.assume_injected { "--assume-injected=false reverses" } else { "--assume-injected reverses" };
+            let text = format!("assumed {how}, as the input has no such Namespace: {} ({flag})", names(&mesh.assumed_namespaces));
+            lines.push(Line::plain(0, text));
+        }
+        for (reason, count) in &mesh.not_judged {
+            lines.push(Line::plain(0, format!("not judged: {} {reason}", plural(*count, "object"))));
+        }
+        if self.counts.statuses.contains_key(&Status::Conflict) && !self.view.why {
+            lines.push(Line::plain(0, "--why shows what decided each row and what mends a CONFLICT; meshctl explain F2 explains a code"));
+        }
+        lines
+    }
+
+    fn lists(&self) -> Vec<List<'_>> {
+        let items: Feed<'_, serde_json::Value> = Box::new(move |each| {
+            if self.view.expand {
+                return self.each_cell(&mut |rows, _, row, cell, client| {
+                    match json::expanded(&self.matrix, rows, row, cell, client) {
+                        Some(cell) => each(serde_json::to_value(cell)?),
+                        None => Ok(()),
+                    }
+                });
+            }
+            for (rows, _, row) in self.rows() {
+                if let Some(cell) = json::grouped(&self.matrix, rows, row, &self.filter) {
+                    each(serde_json::to_value(cell)?)?;
+                }
+            }
+            Ok(())
+        });
+        vec![List { name: "cells", items }]
+    }
+
+    fn sections(&self) -> Vec<Section<'_>> {
+        if self.view.why {
+            vec![self.why()]
+        } else if self.view.matrix {
+            vec![self.grid()]
+        } else {
+            vec![Section::Table(self.table())]
+        }
+    }
+
+    fn table(&self) -> Table<'_> {
+        let rows: Feed<'_, Vec<report::Cell>> = Box::new(move |each| {
+            if self.view.expand {
+                return self.each_cell(&mut |rows, service, row, cell, client| {
+                    each(self.line(rows, service, row, &[cell], client_name(client)))
+                });
+            }
+            for (rows, service, row) in self.rows().filter(|(rows, _, row)| !self.repeats(rows, row)) {
+                let cells: Vec<&Cell> = row.cells.iter().collect();
+                each(self.line(rows, service, row, &cells, self.clients(row).words(row)))?;
+            }
+            Ok(())
+        });
+        Table { columns: Self::columns(), rows }
+    }
+
+    fn names(&self) -> Feed<'_, String> {
+        Box::new(move |each| {
+            let mesh = self.mesh();
+            let name = |from: String, service: &Service, row: &Row| {
+                let port = service.ports.get(row.port as usize).map_or(0, |port| port.number);
+                let subset = subset_name(mesh, row).map(|name| format!("|{name}")).unwrap_or_default();
+                format!("{from} -> {}{subset}:{}", service.host, port_words(port))
+            };
+            if self.view.expand {
+                return self.each_cell(&mut |_, service, row, _, client| each(name(client_name(client), service, row)));
+            }
+            for (_, service, row) in self.rows() {
+                each(name(self.clients(row).words(row), service, row))?;
+            }
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,235 @@
+//! What a workload's proxy demands: the effective PeerAuthentication of a workload and port.
+//!
+//! `pilot/pkg/security/authn/policy_applier.go : ComposePeerAuthentication`,
+//! `pilot/pkg/model/authentication.go : addPeerAuthentication, GetNamespaceMutualTLSMode`.
+
+use crate::model::meta::order_known;
+use crate::model::{Labels, Mesh, MtlsMode, PeerAuthentication, Workload};
+use std::sync::Arc;
+
+/// The policies that count for one workload: at most one per level, the oldest, whole. Numbers into
+/// [`Mesh::policies`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Winners {
+    /// Selector-less policy of the root namespace.
+    pub mesh: Option<u32>,
+    /// Selector-less policy of the workload's namespace.
+    pub namespace: Option<u32>,
+    /// Policy whose selector selects the workload.
+    pub workload: Option<u32>,
+}
+
+/// Which field of which policy set the mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ModeFrom {
+    /// The policy; `None`: nothing sets a mode, so PERMISSIVE.
+    pub policy: Option<u32>,
+    /// The field is `portLevelMtls` of this port.
+    pub port: Option<u16>,
+}
+
+/// The level of a policy (1.1): a selector in the root namespace makes it apply to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Level {
+    Mesh,
+    Namespace,
+    Workload,
+    Nothing,
+}
+
+fn level(policy: &PeerAuthentication, root: &str) -> Level {
+    match (policy.selector.is_empty(), &*policy.meta.namespace == root) {
+        (true, true) => Level::Mesh,
+        (true, false) => Level::Namespace,
+        (false, false) => Level::Workload,
+        (false, true) => Level::Nothing,
+    }
+}
+
+/// Which of the competitors may be the oldest. `ordered` is sorted oldest first, those without a time last: with times,
+/// the first; those without a time may each be older than all others.
+pub fn possible_firsts<T: Copy>(ordered: &[T], known: impl Fn(T, T) -> bool) -> Vec<T> {
+    let Some(first) = ordered.first().copied() else { return Vec::new() };
+    let later = ordered.iter().copied().skip(1).filter(|other| !known(first, *other));
+    std::iter::once(first).chain(later).collect()
+}
+
+fn of_level(mesh: &Mesh, namespace: &str, wanted: Level) -> Vec<u32> {
+    let numbers = mesh.index.policies.get(namespace).map_or(&[][..], Vec::as_slice);
+    let is_wanted = |n: &u32| mesh.policies.get(*n as usize).is_some_and(|p| level(p, &mesh.root) == wanted);
+    numbers.iter().copied().filter(is_wanted).collect()
+}
+
+fn oldest(mesh: &Mesh, ordered: &[u32]) -> Vec<u32> {
+    possible_firsts(ordered, |a, b| match (mesh.policies.get(a as usize), mesh.policies.get(b as usize)) {
+        (Some(a), Some(b)) => order_known(&a.meta, &b.meta),
+        _ => true,
+    })
+}
+
+/// No winner, or each possible one.
+fn choices(winners: Vec<u32>) -> Vec<Option<u32>> {
+    if winners.is_empty() { vec![None] } else { winners.into_iter().map(Some).collect() }
+}
+
+/// The mesh-wide and namespace-wide policies that may count in a namespace: usually one pair, more where the input
+/// does not say which of two is older.
+#[must_use]
+pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
+    let of_mesh = choices(oldest(mesh, &of_level(mesh, &mesh.root, Level::Mesh)));
+    let of_namespace = choices(oldest(mesh, &of_level(mesh, namespace, Level::Namespace)));
+    let pairs = of_mesh.iter().flat_map(|m| of_namespace.iter().map(|n| (*m, *n)));
+    pairs.map(|(mesh, namespace)| Winners { mesh, namespace, workload: None }).collect()
+}
+
+/// The workload policies that may count for a workload of a namespace, `None` for none. A selector on a label that
+/// only the cluster knows may or may not match.
+#[must_use]
+pub fn workload_policies(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
+    with_selectors(mesh, &workload.meta.namespace, |selector| mesh.selects(selector, workload).ok())
+}
+
+/// The same for an endpoint that is no pod (a WorkloadEntry): its own labels only.
+#[must_use]
+pub fn machine_policies(mesh: &Mesh, namespace: &str, labels: &Labels) -> Vec<Option<u32>> {
+    with_selectors(mesh, namespace, |selector| Some(selector.subset_of(labels)))
+}
+
+fn with_selectors(mesh: &Mesh, namespace: &str, selects: impl Fn(&Labels) -> Option<bool>) -> Vec<Option<u32>> {
+    let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
+    for number in of_level(mesh, namespace, Level::Workload) {
+        let Some(policy) = mesh.policies.get(number as usize) else { continue };
+        match selects(&policy.selector) {
+            Some(true) => sure.push(number),
+            Some(false) => {}
+            None => perhaps.push(number),
+        }
+    }
+    let mut winners = choices(oldest(mesh, &sure));
+    for number in perhaps {
+        let mut all = sure.clone();
+        all.push(number);
+        all.sort_unstable();
+        winners.extend(choices(oldest(mesh, &all)));
+    }
+    winners.sort_unstable();
+    winners.dedup();
+    winners
+}
+
+/// Every selector policy of a namespace: what may apply to workloads that the input does not hold.
+#[must_use]
+pub fn selector_policies(mesh: &Mesh, namespace: &Arc<str>) -> Vec<u32> {
+    of_level(mesh, namespace, Level::Workload)
+}
+
+/// The effective mode of a workload port: the nearest level that sets a mode wins; a port of the workload policy wins
+/// over its mode, and an unset port inherits the final workload mode (A8).
+#[must_use]
+pub fn effective_mode(policies: &[PeerAuthentication], winners: Winners, port: u16) -> (MtlsMode, ModeFrom) {
+    let get = |number: Option<u32>| number.and_then(|n| policies.get(n as usize).map(|policy| (n, policy)));
+    let mut mode = (MtlsMode::Permissive, ModeFrom { policy: None, port: None });
+    for (number, policy) in [winners.mesh, winners.namespace, winners.workload].into_iter().filter_map(get) {
+        if let Some(set) = policy.mode {
+            mode = (set, ModeFrom { policy: Some(number), port: None });
+        }
+    }
+    if let Some((number, policy)) = get(winners.workload) {
+        let own = policy.ports.iter().find(|(key, _)| *key == port).and_then(|(_, own)| *own);
+        if let Some(set) = own {
+            mode = (set, ModeFrom { policy: Some(number), port: Some(port) });
+        }
+    }
+    mode
+}
+
+/// The mode that clients infer for a namespace (1.2): mesh-wide and namespace-wide policies only; `None` is unknown,
+/// which clients take for PERMISSIVE.
+#[must_use]
+pub fn namespace_mode(policies: &[PeerAuthentication], winners: Winners) -> (Option<MtlsMode>, ModeFrom) {
+    let get = |number: Option<u32>| number.and_then(|n| policies.get(n as usize).map(|policy| (n, policy)));
+    let global = get(winners.mesh).map(|(n, policy)| (policy.mode.unwrap_or(MtlsMode::Permissive), n));
+    match (get(winners.namespace), global) {
+        (Some((n, policy)), _) if policy.mode.is_some() => (policy.mode, ModeFrom { policy: Some(n), port: None }),
+        (Some(_) | None, Some((mode, n))) => (Some(mode), ModeFrom { policy: Some(n), port: None }),
+        (Some((n, _)), None) => (Some(MtlsMode::Permissive), ModeFrom { policy: Some(n), port: None }),
+        (None, None) => (None, ModeFrom { policy: None, port: None }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Meta, ObjectId};
+    use MtlsMode::{Disable, Permissive, Strict};
+
+    fn policy(mode: Option<MtlsMode>, ports: &[(u16, Option<MtlsMode>)]) -> PeerAuthentication {
+        let meta = Meta {
+            id: ObjectId(0),
+            namespace: "shop".into(),
+            name: "p".into(),
+            labels: Labels::default(),
+            annotations: Labels::default(),
+            created: None,
+        };
+        PeerAuthentication { meta, selector: Labels::default(), mode, ports: ports.to_vec() }
+    }
+
+    #[test]
+    fn the_nearest_level_that_sets_a_mode_wins() {
+        // mesh, namespace, workload, ports of the workload policy, port asked -> mode, number of the policy
+        type Row = (Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, u16, MtlsMode, Option<u32>);
+        let ports = [(8080, None), (9000, Some(Strict)), (9090, Some(Disable))];
+        let rows: &[Row] = &[
+            (None, None, None, 80, Permissive, None),
+            (Some(Some(Strict)), None, None, 80, Strict, Some(0)),
+            (Some(None), None, None, 80, Permissive, None),
+            (Some(Some(Strict)), Some(None), None, 80, Strict, Some(0)),
+            (Some(Some(Strict)), Some(Some(Disable)), None, 80, Disable, Some(1)),
+            (Some(Some(Strict)), None, Some(Some(Permissive)), 80, Permissive, Some(2)),
+            (Some(Some(Strict)), None, Some(Some(Permissive)), 8080, Permissive, Some(2)),
+            (Some(Some(Strict)), None, Some(Some(Permissive)), 9000, Strict, Some(2)),
+            (Some(Some(Strict)), None, Some(None), 9090, Disable, Some(2)),
+            (Some(Some(Strict)), None, Some(None), 8080, Strict, Some(0)),
+        ];
+        for (mesh, namespace, workload, port, mode, from) in rows {
+            let of = |mode: &Option<Option<MtlsMode>>| policy(mode.unwrap_or(None), &[]);
+            let policies = [of(mesh), of(namespace), policy(workload.unwrap_or(None), &ports)];
+            let winners = Winners {
+                mesh: mesh.map(|_| 0),
+                namespace: namespace.map(|_| 1),
+                workload: workload.map(|_| 2),
+            };
+            let (got, place) = effective_mode(&policies, winners, *port);
+            assert_eq!((got, place.policy), (*mode, *from), "{mesh:?} {namespace:?} {workload:?} {port}");
+        }
+    }
+
+    #[test]
+    fn clients_infer_from_the_mesh_and_the_namespace_only() {
+        type Row = (Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, Option<MtlsMode>);
+        let rows: &[Row] = &[
+            (None, None, None),
+            (Some(None), None, Some(Permissive)),
+            (Some(Some(Strict)), None, Some(Strict)),
+            (Some(Some(Strict)), Some(None), Some(Strict)),
+            (None, Some(None), Some(Permissive)),
+            (Some(Some(Strict)), Some(Some(Disable)), Some(Disable)),
+        ];
+        for (mesh, namespace, mode) in rows {
+            let policies = [policy(mesh.unwrap_or(None), &[]), policy(namespace.unwrap_or(None), &[])];
+            let winners = Winners { mesh: mesh.map(|_| 0), namespace: namespace.map(|_| 1), workload: None };
+            assert_eq!(namespace_mode(&policies, winners).0, *mode, "{mesh:?} {namespace:?}");
+        }
+    }
+
+    #[test]
+    fn only_times_make_an_order() {
+        let timed = |a: i32, b: i32| a > 0 && b > 0;
+        for (ordered, firsts) in
+            [(&[][..], &[][..]), (&[1], &[1]), (&[1, 2], &[1]), (&[1, -1, -2], &[1, -1, -2]), (&[-1, -2], &[-1, -2])]
+        {
+            assert_eq!(possible_firsts(ordered, timed), firsts, "{ordered:?}");
+        }
+    }
+}

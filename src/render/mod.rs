@@ -1,0 +1,157 @@
+//! Every output format, written once, for every command.
+//!
+//! A format reads a [`Report`] and writes to what the caller gives it (buffered; a closed pipe comes back as the
+//! `io::Error` that it is). Nothing else in the program prints a report.
+
+mod csv;
+mod envelope;
+mod json;
+mod markdown;
+mod name;
+mod style;
+mod table;
+mod text;
+mod wrap;
+mod yaml;
+
+#[cfg(test)]
+mod fake;
+
+pub use envelope::{EditJson, FindingJson, FixJson, PlaceJson, RelatedJson, json_finding};
+
+pub use style::escape;
+
+use crate::report::Report;
+use std::io;
+use std::str::FromStr;
+
+/// An output format, by the name that `-o` takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Format {
+    /// Text for a person.
+    Table,
+    /// The same with the wide columns and, in a pipe, the help of each finding.
+    Wide,
+    /// The JSON envelope.
+    Json,
+    /// The same envelope as YAML.
+    Yaml,
+    /// The table for a spreadsheet.
+    Csv,
+    /// The table for a pull request.
+    Markdown,
+    /// One name per line.
+    Name,
+}
+
+/// Every format: its name, and what it is in a few words.
+pub const FORMATS: &[(&str, Format, &str)] = &[
+    ("table", Format::Table, "text, fitted to the terminal"),
+    ("wide", Format::Wide, "text with more columns"),
+    ("json", Format::Json, "JSON, one list item per line"),
+    ("yaml", Format::Yaml, "the same as YAML"),
+    ("csv", Format::Csv, "comma separated, for a spreadsheet"),
+    ("markdown", Format::Markdown, "a GitHub table, for a pull request"),
+    ("name", Format::Name, "names only, one per line"),
+];
+
+impl FromStr for Format {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some((_, format, _)) = FORMATS.iter().find(|(name, ..)| *name == text) {
+            return Ok(*format);
+        }
+        let names: Vec<&str> = FORMATS.iter().map(|(name, ..)| *name).collect();
+        let near = names.iter().map(|name| (edits(text, name), name)).min().filter(|(far, _)| *far <= 2);
+        let hint = near.map(|(_, name)| format!("; did you mean {name}?")).unwrap_or_default();
+        Err(format!("no output format {text:?}, only {}{hint}", names.join(", ")))
+    }
+}
+
+/// How to draw text, decided once by the caller.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// Columns of the terminal; `None`: no terminal, so nothing is wrapped and a finding is one line.
+    pub width: Option<usize>,
+    /// Colour on?
+    pub colour: bool,
+}
+
+/// Writes a report in a format. `style` matters to `table` and `wide` only.
+///
+/// # Errors
+/// What `out` says, unchanged: a closed pipe stays [`io::ErrorKind::BrokenPipe`].
+pub fn render(report: &dyn Report, format: Format, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+    match format {
+        Format::Table => text::write(report, false, style, out),
+        Format::Wide => text::write(report, true, style, out),
+        Format::Json => json::write(report, out),
+        Format::Yaml => yaml::write(report, out),
+        Format::Csv => csv::write(report, out),
+        Format::Markdown => markdown::write(report, out),
+        Format::Name => name::write(report, out),
+    }
+}
+
+/// How many letters have to be put in, taken out or replaced to make one word the other (Levenshtein).
+fn edits(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut last = i + 1;
+        let mut next = vec![last];
+        for (y, pair) in b.chars().zip(row.windows(2)) {
+            let &[above_left, above] = pair else { continue };
+            last = (above_left + usize::from(x != y)).min(above + 1).min(last + 1);
+            next.push(last);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_its_format() {
+        for (name, format, _) in FORMATS {
+            assert_eq!(name.parse(), Ok(*format));
+        }
+    }
+
+    #[test]
+    fn a_wrong_name_lists_the_right_ones() {
+        let all = "table, wide, json, yaml, csv, markdown, name";
+        assert_eq!("yml".parse::<Format>(), Err(format!("no output format \"yml\", only {all}; did you mean yaml?")));
+        assert_eq!("sarif".parse::<Format>(), Err(format!("no output format \"sarif\", only {all}")));
+    }
+
+    #[test]
+    fn edits_are_counted() {
+        for (a, b, want) in
+            [("", "", 0), ("", "csv", 3), ("jsno", "json", 2), ("tabel", "table", 2), ("nam", "name", 1)]
+        {
+            assert_eq!((edits(a, b), edits(b, a)), (want, want), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_stays_one_in_every_format() {
+        struct Closed;
+        impl io::Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        for (name, format, _) in FORMATS {
+            let style = Style { width: None, colour: false };
+            let end = render(&fake::full(), *format, style, &mut Closed);
+            assert_eq!(end.map_err(|e| e.kind()), Err(io::ErrorKind::BrokenPipe), "{name}");
+        }
+    }
+}
