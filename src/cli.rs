@@ -4,7 +4,12 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Proves from policies, proxies and packets whether service mesh traffic is mutual TLS.
 #[derive(Debug, Parser)]
-#[command(name = "meshctl", version, about = "Is the traffic in your Istio mesh mutual TLS, and how do you know?", max_term_width = 100)]
+#[command(
+    name = "meshctl",
+    version,
+    about = "Is the traffic in your Istio mesh mutual TLS, and how do you know?",
+    max_term_width = 100
+)]
 #[command(propagate_version = true, arg_required_else_help = true)]
 pub struct Cli {
     /// When to colour the output.
@@ -39,12 +44,14 @@ pub enum Command {
 
 /// `meshctl tls-check`.
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 nothing to check.
+#[command(
+    after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 nothing to check.
 
 Examples:
   meshctl tls-check -f bookinfo.yaml -f policies/
   meshctl tls-check -f . --from sleep.legacy --to details.bookinfo:9080 --why
-  helm template . | meshctl tls-check -f - -o json")]
+  helm template . | meshctl tls-check -f - -o json"
+)]
 pub struct TlsCheck {
     /// The client, as --from.
     #[arg(value_name = "POD[.NAMESPACE] | KIND/NAME", conflicts_with = "from")]
@@ -104,7 +111,13 @@ pub struct TlsCheck {
     #[arg(long, help_heading = "Output")]
     pub matrix: bool,
     /// What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never.
-    #[arg(long, value_name = "CLASS,..", value_delimiter = ',', default_value = "conflict,conditional,unknown", help_heading = "Output")]
+    #[arg(
+        long,
+        value_name = "CLASS,..",
+        value_delimiter = ',',
+        default_value = "conflict,conditional,unknown",
+        help_heading = "Output"
+    )]
     pub fail_on: Vec<String>,
 }
 

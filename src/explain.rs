@@ -44,7 +44,10 @@ pub fn find(text: &str) -> Option<Meaning> {
         return Some(Meaning::Failures(exact));
     }
     // A whole log line holds more than the symptom: the codes that share most of its telling words.
-    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|w| w.len() > 3 || *w == "uf" || *w == "uc").collect();
+    let words: Vec<&str> = lower
+        .split(|c: char| !c.is_alphanumeric() && c != '_')
+        .filter(|w| w.len() > 3 || *w == "uf" || *w == "uc")
+        .collect();
     let shared = |info: &FailureInfo| {
         let all = info.symptoms.join(" ").to_lowercase();
         let known: Vec<&str> = all.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
@@ -65,7 +68,11 @@ pub fn failure_text(info: &FailureInfo) -> String {
         }
     };
     list(info.symptoms);
-    let _ = writeln!(text, "\nWhy\n  {}\n\nWhere to look, what mends it", info.cause.split_whitespace().collect::<Vec<_>>().join(" "));
+    let _ = writeln!(
+        text,
+        "\nWhy\n  {}\n\nWhere to look, what mends it",
+        info.cause.split_whitespace().collect::<Vec<_>>().join(" ")
+    );
     for item in info.look {
         let _ = writeln!(text, "  - {item}");
     }

@@ -32,6 +32,14 @@ pub struct Location {
     pub column: u32,
 }
 
+impl Location {
+    /// The place of something that no input holds.
+    #[must_use]
+    pub fn unknown() -> Self {
+        Self { file: "?".into(), line: 1, column: 1 }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)
@@ -52,8 +60,14 @@ impl Source {
     /// The byte at which each line starts.
     fn line_starts(&self) -> &[u32] {
         self.lines.get_or_init(|| {
-            let breaks = self.text.bytes().enumerate().filter(|(_, b)| *b == b'\n');
-            std::iter::once(0).chain(breaks.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
+            // A lone CR ends a line too (old editors); CR LF is one end.
+            let bytes = self.text.as_bytes();
+            let ends = bytes.iter().enumerate().filter(|(at, byte)| match byte {
+                b'\n' => true,
+                b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            });
+            std::iter::once(0).chain(ends.map(|(at, _)| u32::try_from(at + 1).unwrap_or(u32::MAX))).collect()
         })
     }
 }
@@ -84,7 +98,7 @@ impl Sources {
     #[must_use]
     pub fn location(&self, source: SourceId, byte: u32) -> Location {
         let Some(source) = self.get(source) else {
-            return Location { file: "?".into(), line: 1, column: 1 };
+            return Location::unknown();
         };
         let starts = source.line_starts();
         let line = starts.partition_point(|start| *start <= byte).max(1);

@@ -8,12 +8,7 @@ fn main() -> ExitCode {
     let terminal = stdout().is_terminal();
     let width = terminal_size::terminal_size().filter(|_| terminal).map(|(width, _)| usize::from(width.0));
     let colour = anstream::AutoStream::choice(&stdout()) != anstream::ColorChoice::Never;
-    let mut io = Io {
-        stdin: &mut stdin().lock(),
-        stdout: &mut stdout().lock(),
-        stderr: &mut stderr().lock(),
-        width,
-        colour,
-    };
+    let mut io =
+        Io { stdin: &mut stdin().lock(), stdout: &mut stdout().lock(), stderr: &mut stderr().lock(), width, colour };
     ExitCode::from(run(std::env::args_os(), &mut io).code())
 }

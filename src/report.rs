@@ -99,19 +99,27 @@ pub struct Table<'a> {
     pub rows: Feed<'a, Vec<Cell>>,
 }
 
-/// A line of running text: words in tones, wrapped to the terminal with `indent` spaces before each line.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A line of running text: words in tones, wrapped to the terminal.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {
     /// Spaces before the text, also before what is wrapped.
     pub indent: usize,
+    /// More spaces before what is wrapped.
+    pub hang: usize,
     /// The words, joined by nothing.
     pub words: Vec<Cell>,
 }
 
 impl Line {
+    /// A line of words.
+    #[must_use]
+    pub fn new(indent: usize, words: Vec<Cell>) -> Self {
+        Self { indent, hang: 2, words }
+    }
+
     /// A line of one plain text.
     pub fn plain(indent: usize, text: impl Into<Cow<'static, str>>) -> Self {
-        Self { indent, words: vec![Cell::plain(text)] }
+        Self::new(indent, vec![Cell::plain(text)])
     }
 }
 

@@ -91,9 +91,9 @@ fn usage(error: &clap::Error, io: &mut Io<'_>) -> Exit {
 
 /// A reader that went away (`| head`) is no error.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-    })
+    error
+        .chain()
+        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
 }
 
 /// One `-o FORMAT[=PATH]`.
@@ -110,7 +110,8 @@ pub struct Output {
 pub fn outputs(typed: &[String]) -> Result<Vec<Output>> {
     let mut outputs = Vec::new();
     for one in typed {
-        let (format, path) = one.split_once('=').map_or((&**one, None), |(format, path)| (format, Some(path.to_owned())));
+        let (format, path) =
+            one.split_once('=').map_or((&**one, None), |(format, path)| (format, Some(path.to_owned())));
         let format = format.parse().map_err(anyhow::Error::msg)?;
         outputs.push(Output { format, path: path.filter(|path| !path.is_empty() && path != "-") });
     }

@@ -24,7 +24,9 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let outputs = outputs(&args.output)?;
     let options = options(args)?;
     if args.filename.is_empty() {
-        bail!("nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)");
+        bail!(
+            "nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)"
+        );
     }
     let gathered = files::gather(&args.filename, io.stdin)?;
     let mut mesh = model::load(gathered.sources, options);
@@ -152,19 +154,26 @@ fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
     }
     if let Some(to) = args.to.as_deref().or(args.host.as_deref()) {
         let (rest, port) = match to.rsplit_once(':') {
-            Some((rest, port)) => (rest, Some(port.parse().with_context(|| format!("{port:?} in --to {to} is no port"))?)),
+            Some((rest, port)) => {
+                (rest, Some(port.parse().with_context(|| format!("{port:?} in --to {to} is no port"))?))
+            }
             None => (to, None),
         };
-        let (host, subset) = rest.split_once('|').map_or((rest, None), |(host, subset)| (host, Some(subset.to_owned())));
+        let (host, subset) =
+            rest.split_once('|').map_or((rest, None), |(host, subset)| (host, Some(subset.to_owned())));
         filter.to = Some(services(mesh, host, &args.namespace)?);
         (filter.port, filter.subset) = (port, subset);
     }
     if let Some(selector) = &args.selector {
         let pairs: Option<Vec<_>> = selector
             .split(',')
-            .map(|pair| pair.split_once('=').map(|(key, value)| (key.trim().into(), value.trim_start_matches('=').trim().into())))
+            .map(|pair| {
+                pair.split_once('=')
+                    .map(|(key, value)| (key.trim().into(), value.trim_start_matches('=').trim().into()))
+            })
             .collect();
-        filter.labels = Labels::new(pairs.ok_or_else(|| anyhow!("-l {selector}: only KEY=VALUE pairs, joined by commas"))?);
+        filter.labels =
+            Labels::new(pairs.ok_or_else(|| anyhow!("-l {selector}: only KEY=VALUE pairs, joined by commas"))?);
     }
     let allowed = ["conflict", "plaintext", "tls", "conditional", "mixed", "unknown", "ok", "outside"];
     for word in &args.status {
@@ -196,15 +205,25 @@ fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u
         Some((kind, name)) => {
             let lower = kind.to_ascii_lowercase();
             let found = KINDS.iter().find(|(words, _)| words.contains(&&*lower)).map(|(_, kind)| *kind);
-            (Some(found.ok_or_else(|| anyhow!("{kind:?} in {typed} is no kind of workload: pod, deploy, sts, ds, job ..."))?), name)
+            (
+                Some(found.ok_or_else(|| {
+                    anyhow!("{kind:?} in {typed} is no kind of workload: pod, deploy, sts, ds, job ...")
+                })?),
+                name,
+            )
         }
     };
     let here = |w: &Workload| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *w.meta.namespace);
-    let exact = |w: &Workload, name: &str| *w.meta.name == *name && kind.is_none_or(|kind| w.kind == kind);
+    // Where only policies are known, a namespace stands for the clients in it.
+    let exact = |w: &Workload, name: &str| {
+        (*w.meta.name == *name || w.kind == "Namespace" && *w.meta.namespace == *name)
+            && kind.is_none_or(|kind| w.kind == kind)
+    };
     // A Pod answers to the name of its Deployment: its ReplicaSet's name is that name, a dash and a hash.
     let owned = |w: &Workload, name: &str| {
         let owner = w.owner.as_ref().map(|(_, owner)| &**owner);
-        let by_owner = owner.is_some_and(|owner| owner == name || owner.rsplit_once('-').is_some_and(|(stem, _)| stem == name));
+        let by_owner =
+            owner.is_some_and(|owner| owner == name || owner.rsplit_once('-').is_some_and(|(stem, _)| stem == name));
         w.kind == "Pod" && kind != Some("Pod") && by_owner
     };
     let find = |wanted: &dyn Fn(&Workload) -> bool| -> BTreeSet<u32> {
@@ -220,7 +239,13 @@ fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u
     if let Some(found) = ways.iter().map(|way| find(way)).find(|found| !found.is_empty()) {
         return Ok(found);
     }
-    let near: Vec<String> = mesh.workloads.iter().filter(|w| w.meta.name.contains(stem)).map(|w| format!("{}.{}", w.meta.name, w.meta.namespace)).take(5).collect();
+    let near: Vec<String> = mesh
+        .workloads
+        .iter()
+        .filter(|w| w.meta.name.contains(stem))
+        .map(|w| format!("{}.{}", w.meta.name, w.meta.namespace))
+        .take(5)
+        .collect();
     let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
     bail!("no workload of the input is called {typed}{hint}")
 }
@@ -247,7 +272,13 @@ fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<
         return Ok(covering);
     }
     let stem = typed.split('.').next().unwrap_or(typed);
-    let near: Vec<String> = mesh.services.iter().filter(|s| s.host.as_str().contains(stem)).map(|s| service_name(mesh, s)).take(5).collect();
+    let near: Vec<String> = mesh
+        .services
+        .iter()
+        .filter(|s| s.host.as_str().contains(stem))
+        .map(|s| service_name(mesh, s))
+        .take(5)
+        .collect();
     let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
     bail!("no service of the input is called {typed}{hint}")
 }
@@ -256,7 +287,12 @@ impl Mesh {
     /// Files that hold no text: their findings, and everything that they might change.
     fn unreadable(&mut self, findings: Vec<finding::Finding>) {
         for finding in findings {
-            let taint = model::Taint { scope: model::Scope::All, reason: finding.message.clone(), object: None, at: finding.at.clone() };
+            let taint = model::Taint {
+                scope: model::Scope::All,
+                reason: finding.message.clone(),
+                object: None,
+                at: finding.at.clone(),
+            };
             self.taints.push(taint);
             self.findings.push(finding);
         }

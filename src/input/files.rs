@@ -94,9 +94,8 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
     if mark(&[0xff, 0xfe]) || mark(&[0xfe, 0xff]) {
         return Err("it is UTF-16".to_owned());
     }
-    let mut text = String::from_utf8(bytes).map_err(|error| {
-        format!("byte {} is not UTF-8", error.utf8_error().valid_up_to())
-    })?;
+    let mut text =
+        String::from_utf8(bytes).map_err(|error| format!("byte {} is not UTF-8", error.utf8_error().valid_up_to()))?;
     if text.starts_with('\u{feff}') {
         text.drain(..'\u{feff}'.len_utf8());
     }
@@ -110,7 +109,9 @@ fn expand(typed: &str) -> Result<Vec<PathBuf>> {
             file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
         })?;
         if found.is_empty() {
-            bail!("{typed} holds no .yaml, .yml or .json file (files that .gitignore names are left out; name one to read it)");
+            bail!(
+                "{typed} holds no .yaml, .yml or .json file (files that .gitignore names are left out; name one to read it)"
+            );
         }
         return Ok(found);
     }
@@ -123,7 +124,10 @@ fn expand(typed: &str) -> Result<Vec<PathBuf>> {
     let glob = globset::GlobBuilder::new(typed).literal_separator(true).build();
     let matcher = glob.with_context(|| format!("{typed:?} is not a glob"))?.compile_matcher();
     // The walk starts at the folder before the first special character.
-    let fixed: PathBuf = path.components().take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{'])).collect();
+    let fixed: PathBuf = path
+        .components()
+        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
+        .collect();
     let (start, strip) = if fixed.as_os_str().is_empty() { (PathBuf::from("."), true) } else { (fixed, false) };
     if !start.is_dir() {
         bail!("{typed} matches nothing: {} is no folder", start.display());

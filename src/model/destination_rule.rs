@@ -159,6 +159,7 @@ pub(super) fn read(root: Node<'_>, meta: Meta, domain: &str, issues: &mut Issues
         let at = get("host").or(spec).unwrap_or(root);
         issues.add(at, "spec.host", "a DestinationRule without a host".to_owned(), "write the host of the service");
     }
+    issues.template(get("host"), "spec.host");
     let mut subsets = Vec::new();
     for (at, subset) in get("subsets").into_iter().flat_map(Node::items).enumerate() {
         let path = format!("spec.subsets[{at}].trafficPolicy");

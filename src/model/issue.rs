@@ -1,10 +1,13 @@
 //! What a reader could not take as it stands: kept with its place, never dropped.
 
+use crate::finding::{self, Code};
 use crate::yaml::{Node, NodeId};
 
 /// A value that Kubernetes or Istio would refuse.
 #[derive(Clone, Debug)]
 pub struct Issue {
+    /// Which kind of defect.
+    pub code: &'static Code,
     /// The value.
     pub node: NodeId,
     /// Its path in the object.
@@ -22,7 +25,27 @@ pub struct Issues(pub Vec<Issue>);
 impl Issues {
     /// Records one.
     pub(crate) fn add(&mut self, node: Node<'_>, path: impl Into<String>, message: String, help: impl Into<String>) {
-        self.0.push(Issue { node: node.id(), path: path.into(), message, help: help.into() });
+        self.0.push(Issue {
+            code: &finding::INVALID_VALUE,
+            node: node.id(),
+            path: path.into(),
+            message,
+            help: help.into(),
+        });
+    }
+
+    /// Records braces of a template in a value that names something: `web-{{ .Release.Name }}` is YAML, and no name.
+    pub(crate) fn template(&mut self, node: Option<Node<'_>>, path: &str) {
+        let Some(node) = node.filter(|n| n.as_str().is_some_and(|text| text.contains("{{"))) else { return };
+        let message = format!("{path} is a template, not a name");
+        let help = "render it first, for example: helm template . | meshctl tls-check -f -".to_owned();
+        self.0.push(Issue {
+            code: &finding::TEMPLATE_NOT_RENDERED,
+            node: node.id(),
+            path: path.to_owned(),
+            message,
+            help,
+        });
     }
 
     /// The word of an enum field, or `None` (with an issue) where it is none of them.

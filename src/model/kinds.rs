@@ -47,7 +47,7 @@ const fn row(
 use Role::{Judged, Known, NotYet};
 
 /// Every kind that meshctl knows by name.
-pub const KINDS: &[KindRow] = &[
+pub static KINDS: &[KindRow] = &[
     row("Namespace", "", &["v1"], false, Judged),
     row("Service", "", &["v1"], true, Judged),
     row("Endpoints", "", &["v1"], true, Judged),
@@ -189,7 +189,11 @@ mod tests {
         for row in KINDS {
             let version = row.versions.first().copied().unwrap_or("v1");
             let api = if row.group.is_empty() { version.to_owned() } else { format!("{}/{version}", row.group) };
-            assert!(matches!(lookup(&api, row.kind), Lookup::Row(found) if std::ptr::eq(found, row)), "{api} {}", row.kind);
+            assert!(
+                matches!(lookup(&api, row.kind), Lookup::Row(found) if std::ptr::eq(found, row)),
+                "{api} {}",
+                row.kind
+            );
         }
         let mut names: Vec<_> = KINDS.iter().map(|row| (row.group, row.kind)).collect();
         names.sort_unstable();

@@ -4,13 +4,16 @@ use super::meta::Labels;
 use super::sidecar::{Outbound, read_outbound};
 use crate::yaml::Node;
 
+/// One `matchExpressions` entry: key, operator, values.
+pub type Expression = (Box<str>, Box<str>, Vec<Box<str>>);
+
 /// One `discoverySelectors` entry.
 #[derive(Clone, Debug, Default)]
 pub struct NamespaceSelector {
     /// `matchLabels`.
     pub labels: Labels,
-    /// `matchExpressions`: key, operator, values.
-    pub expressions: Vec<(Box<str>, Box<str>, Vec<Box<str>>)>,
+    /// `matchExpressions`.
+    pub expressions: Vec<Expression>,
 }
 
 impl NamespaceSelector {
@@ -78,20 +81,22 @@ impl MeshConfig {
     /// Reads a meshConfig mapping. Fields that are absent keep Istio's default.
     #[must_use]
     pub fn read(root: Node<'_>) -> Self {
-        let text = |path: &str| root.find(path).and_then(Node::text).filter(|t| !t.is_empty()).map(|t| t.as_ref().into());
+        let text =
+            |path: &str| root.find(path).and_then(Node::text).filter(|t| !t.is_empty()).map(|t| t.as_ref().into());
         let list = |key: &str| super::destination_rule::texts(root.get(key));
-        let discovery = root.get("discoverySelectors").into_iter().flat_map(Node::items).map(|node| NamespaceSelector {
-            labels: Labels::read(node.get("matchLabels")),
-            expressions: node
-                .get("matchExpressions")
-                .into_iter()
-                .flat_map(Node::items)
-                .map(|e| {
-                    let text = |key: &str| e.get(key).and_then(Node::text).unwrap_or_default().as_ref().into();
-                    (text("key"), text("operator"), super::destination_rule::texts(e.get("values")))
-                })
-                .collect(),
-        });
+        let discovery =
+            root.get("discoverySelectors").into_iter().flat_map(Node::items).map(|node| NamespaceSelector {
+                labels: Labels::read(node.get("matchLabels")),
+                expressions: node
+                    .get("matchExpressions")
+                    .into_iter()
+                    .flat_map(Node::items)
+                    .map(|e| {
+                        let text = |key: &str| e.get(key).and_then(Node::text).unwrap_or_default().as_ref().into();
+                        (text("key"), text("operator"), super::destination_rule::texts(e.get("values")))
+                    })
+                    .collect(),
+            });
         let metadata = root.find("defaultConfig.proxyMetadata").into_iter().flat_map(Node::entries);
         let mut names = metadata.filter_map(|(key, _)| key.text());
         Self {
@@ -176,7 +181,10 @@ impl IstiodEnv {
             _ if AMBIENT_ONLY.contains(&name) => {
                 flag()?;
             }
-            "PILOT_UNIFIED_SIDECAR_SCOPE" | "COMPLIANCE_POLICY" | "PILOT_IGNORE_RESOURCES" | "PILOT_INCLUDE_RESOURCES" => {
+            "PILOT_UNIFIED_SIDECAR_SCOPE"
+            | "COMPLIANCE_POLICY"
+            | "PILOT_IGNORE_RESOURCES"
+            | "PILOT_INCLUDE_RESOURCES" => {
                 self.not_followed.push(pair.into());
             }
             _ => {

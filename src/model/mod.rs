@@ -3,10 +3,12 @@
 //! What could not be read is kept too: as a [`Finding`] for people, and as a [`Taint`] that says which rows it may
 //! change, so that nothing unread ever leaves a row green.
 
+mod assemble;
 pub mod destination_rule;
 pub mod filter;
 pub mod gateway;
 pub mod host;
+mod imagine;
 mod issue;
 pub mod kinds;
 mod load;
@@ -49,7 +51,7 @@ use std::sync::Arc;
 pub type ByNamespace = HashMap<Arc<str>, Vec<u32>>;
 
 /// What istiod would know of the mesh. Built by [`load`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Mesh {
     /// The texts.
     pub sources: Sources,
@@ -147,7 +149,7 @@ impl Mesh {
             let span = document.tree.node(object.node).locate(path);
             Some(self.sources.location(span.source, span.start))
         });
-        found.unwrap_or(Location { file: "?".into(), line: 1, column: 1 })
+        found.unwrap_or_else(Location::unknown)
     }
 
     /// Kind, namespace and name of an object.
@@ -207,6 +209,9 @@ impl Mesh {
     #[must_use]
     pub fn sees(&self, namespace: &str) -> bool {
         self.config.discovery.is_empty()
-            || self.namespaces.get(namespace).is_none_or(|ns| self.config.discovery.iter().any(|s| s.matches(&ns.labels)))
+            || self
+                .namespaces
+                .get(namespace)
+                .is_none_or(|ns| self.config.discovery.iter().any(|s| s.matches(&ns.labels)))
     }
 }

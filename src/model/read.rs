@@ -4,8 +4,8 @@ use super::issue::Issues;
 use super::kinds::{self, KindRow, Lookup, Role};
 use super::meta::{Labels, Meta, ObjectId};
 use super::{
-    destination_rule, filter, gateway, mesh_config::MeshConfig, namespace, peer_authentication, route, service, sidecar,
-    workload,
+    destination_rule, filter, gateway, mesh_config::MeshConfig, namespace, peer_authentication, route, service,
+    sidecar, workload,
 };
 use crate::yaml::{self, Document, Kind, Node, NodeId};
 use std::sync::Arc;
@@ -25,6 +25,15 @@ pub struct Object {
     pub document: u32,
     /// Its root in the document.
     pub node: NodeId,
+}
+
+impl Object {
+    /// The place of something that is no object of ours.
+    pub(super) fn nothing(raw: &Raw) -> Self {
+        let empty = || Arc::<str>::from("");
+        let (document, node) = (raw.document, raw.node);
+        Self { kind: empty(), group: "".into(), namespace: empty(), name: empty(), document, node }
+    }
 }
 
 /// An object before it is looked at: where it is, and what its list says of its type.
@@ -60,7 +69,7 @@ pub(super) enum Item {
 /// What reading one raw object gave.
 pub(super) enum Read {
     /// One of ours.
-    Ours(Object, Item, Issues),
+    Ours(Box<(Object, Item, Issues)>),
     /// A kind in our field that does not exist; the nearest one, where there is one.
     Unknown(Object, Option<&'static KindRow>, String),
     /// Another project's object.
@@ -138,11 +147,14 @@ pub(super) fn read(raw: &Raw, document: &Document, id: ObjectId, default_namespa
     let object = object(row.namespaced);
     let mut issues = Issues::default();
     if row.role == Role::Known {
-        return Read::Ours(object, Item::Nothing, issues);
+        return Read::Ours(Box::new((object, Item::Nothing, issues)));
     }
     if object.name.is_empty() {
         let at = meta.unwrap_or(root);
         issues.add(at, "metadata.name", format!("a {kind} without a name"), "give it metadata.name");
+    }
+    for key in ["name", "namespace"] {
+        issues.template(meta.and_then(|m| m.get(key)), &format!("metadata.{key}"));
     }
     let created = word("creationTimestamp").map(|time| time.as_ref().into());
     let meta = Meta {
@@ -154,7 +166,7 @@ pub(super) fn read(raw: &Raw, document: &Document, id: ObjectId, default_namespa
         created,
     };
     let item = read_item(root, row, meta, domain, &mut issues);
-    Read::Ours(object, item, issues)
+    Read::Ours(Box::new((object, item, issues)))
 }
 
 fn read_item(root: Node<'_>, row: &'static KindRow, meta: Meta, domain: &str, issues: &mut Issues) -> Item {

@@ -46,8 +46,16 @@ pub(super) fn scope_of(kind: &str, namespace: &str, name: &str, root: bool, doma
         "Service" | "Endpoints" | "EndpointSlice" | "ServiceEntry" | "WorkloadEntry" | "WorkloadGroup" => {
             Scope::Services(here())
         }
-        "Pod" | "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "CronJob" | "DeploymentConfig"
-        | "Rollout" | "ReplicationController" => Scope::Services(here()),
+        "Pod"
+        | "Deployment"
+        | "ReplicaSet"
+        | "StatefulSet"
+        | "DaemonSet"
+        | "Job"
+        | "CronJob"
+        | "DeploymentConfig"
+        | "Rollout"
+        | "ReplicationController" => Scope::Services(here()),
         "Namespace" => Scope::Namespace(name.into()),
         "Gateway" => Scope::Gateways,
         "VirtualService" | "HTTPRoute" | "GRPCRoute" => Scope::Routes,

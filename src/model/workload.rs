@@ -67,6 +67,8 @@ pub struct Workload {
     pub owner: Option<(Box<str>, Box<str>)>,
     /// The proxy that the object shows, or [`Proxy::None`].
     pub shown: Option<Proxy>,
+    /// It has a container besides the proxy's.
+    pub has_application: bool,
     /// A pod that runs (or ran): its proxy is a fact, not a prediction.
     pub live: bool,
     /// `Succeeded` or `Failed`: no longer an endpoint.
@@ -135,7 +137,8 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str) -> Workload {
     if kind == "Pod" {
         let all = status.and_then(|s| s.get("podIPs")).into_iter().flat_map(Node::items);
         ips.extend(all.filter_map(|item| Some(item.get("ip")?.text()?.as_ref().into())));
-        let one: Option<Box<str>> = status.and_then(|s| s.get("podIP")).and_then(Node::text).map(|ip| ip.as_ref().into());
+        let one: Option<Box<str>> =
+            status.and_then(|s| s.get("podIP")).and_then(Node::text).map(|ip| ip.as_ref().into());
         ips.extend(one.filter(|ip| !ips.contains(ip)));
     }
     let phase = status.and_then(|s| s.get("phase")).and_then(Node::text).unwrap_or_default();
@@ -149,13 +152,18 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str) -> Workload {
         named_ports,
         host_network: spec.and_then(|s| s.get("hostNetwork")).and_then(Node::as_bool) == Some(true),
         user_1337,
-        service_account: text("serviceAccountName").or_else(|| text("serviceAccount")).as_deref().unwrap_or("default").into(),
+        service_account: text("serviceAccountName")
+            .or_else(|| text("serviceAccount"))
+            .as_deref()
+            .unwrap_or("default")
+            .into(),
         node: text("nodeName").map(|name| name.as_ref().into()),
+        has_application: containers().any(|c| application(&c)),
         scaled_to_zero: root.find("spec.replicas").and_then(Node::as_i64) == Some(0),
         owner: root.find("metadata.ownerReferences").into_iter().flat_map(Node::items).find_map(|owner| {
             Some((owner.get("kind")?.text()?.as_ref().into(), owner.get("name")?.text()?.as_ref().into()))
         }),
-        live: kind == "Pod" && (status.is_some_and(|s| s.len() > 0) || root.find("metadata.uid").is_some()),
+        live: kind == "Pod" && (status.is_some_and(|s| !s.is_empty()) || root.find("metadata.uid").is_some()),
         finished: matches!(&*phase, "Succeeded" | "Failed"),
         proxy: Proxy::None,
         proxy_why: String::new(),
@@ -210,8 +218,6 @@ pub struct InjectionView<'a> {
     pub namespace: Option<&'a Namespace>,
     /// A namespace without object counts as labelled for injection.
     pub assume_injected: bool,
-    /// The revision that is judged.
-    pub revision: &'a str,
 }
 
 /// Namespaces in which nothing is ever injected (`pkg/kube/inject/initializer.go : IgnoredNamespaces`).
@@ -327,7 +333,8 @@ impl Workload {
         }
         // The label beats the annotation, which is only consulted once a webhook has matched.
         if wanted && label.is_none() && annotation.is_some_and(|word| !yes(word)) {
-            (wanted, why, assumed) = (false, "the pod's annotation sidecar.istio.io/inject forbids it".to_owned(), false);
+            (wanted, why, assumed) =
+                (false, "the pod's annotation sidecar.istio.io/inject forbids it".to_owned(), false);
         }
         (wanted, why, assumed)
     }

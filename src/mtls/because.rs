@@ -50,7 +50,13 @@ pub struct Chain<'a, 'm> {
 
 /// The steps of a cell, for one client (or for the one that stands for the row).
 #[must_use]
-pub fn because<'m>(matrix: &Matrix<'m>, rows: &ServiceRows<'m>, row: &Row, cell: &Cell, client: &Workload) -> Vec<Because> {
+pub fn because<'m>(
+    matrix: &Matrix<'m>,
+    rows: &ServiceRows<'m>,
+    row: &Row,
+    cell: &Cell,
+    client: &Workload,
+) -> Vec<Because> {
     let mut chain = Chain { matrix, rows, row, steps: Vec::new() };
     chain.client(client);
     chain.reach(client);
@@ -90,14 +96,19 @@ impl<'m> Chain<'_, 'm> {
         let text = if client.kind == "Namespace" {
             format!("a client with a sidecar in namespace {} (the input holds no workloads)", client.meta.namespace)
         } else {
-            format!("{}: {}", if client.proxy.word() == "none" { "no proxy" } else { client.proxy.word() }, client.proxy_why)
+            format!(
+                "{}: {}",
+                if client.proxy.word() == "none" { "no proxy" } else { client.proxy.word() },
+                client.proxy_why
+            )
         };
         if client.kind == "Namespace" || client.kind == "Service" {
             self.say("client", text);
         } else {
             self.cite("client", client.meta.id, Path::new(client.path), text);
         }
-        if let (Some(target), Some(service)) = (self.rows.target, self.mesh().services.get(self.rows.service as usize)) {
+        if let (Some(target), Some(service)) = (self.rows.target, self.mesh().services.get(self.rows.service as usize))
+        {
             let name = self.mesh().services.get(target as usize).map(|s| s.host.to_string()).unwrap_or_default();
             let text = format!("an alias of {name}: no cluster of its own, rules for the alias have no effect");
             self.cite("service", service.meta.id, Path::new("spec.externalName"), text);
@@ -109,19 +120,34 @@ impl<'m> Chain<'_, 'm> {
         let pass = |known: &str| format!("{known}: no cluster, no DestinationRule, no automatic mTLS");
         match self.row.decision.reach {
             Reach::Known | Reach::Undecided => {}
-            Reach::NoProxy => self.say("sends", "what the application sends: plaintext, and no DestinationRule applies"),
+            Reach::NoProxy => {
+                self.say("sends", "what the application sends: plaintext, and no DestinationRule applies")
+            }
             Reach::NotCaptured(Uncaptured::User1337) => {
-                self.cite("capture", client.meta.id, Path::new(""), "a container runs as user or group 1337: its calls bypass the sidecar");
+                self.cite(
+                    "capture",
+                    client.meta.id,
+                    Path::new(""),
+                    "a container runs as user or group 1337: its calls bypass the sidecar",
+                );
             }
             Reach::NotCaptured(Uncaptured::Annotation) => {
                 let keys = ["excludeOutboundPorts", "excludeOutboundIPRanges", "includeOutboundIPRanges"];
-                let key = keys.iter().map(|key| format!("traffic.sidecar.istio.io/{key}")).find(|key| client.annotations.get(key).is_some());
-                let path = key.map_or(Path::new(client.path), |key| Path::new(client.path).key("annotations").key(&key));
+                let key = keys
+                    .iter()
+                    .map(|key| format!("traffic.sidecar.istio.io/{key}"))
+                    .find(|key| client.annotations.get(key).is_some());
+                let path =
+                    key.map_or(Path::new(client.path), |key| Path::new(client.path).key("annotations").key(&key));
                 self.cite("capture", client.meta.id, path, "the call bypasses the client's own sidecar");
             }
             Reach::PassedThrough(why) | Reach::BlackHoled(why) => {
                 let closed = matches!(self.row.decision.reach, Reach::BlackHoled(_));
-                let rest = if closed { "; REGISTRY_ONLY refuses the call" } else { "; ALLOW_ANY passes the bytes on as they are" };
+                let rest = if closed {
+                    "; REGISTRY_ONLY refuses the call"
+                } else {
+                    "; ALLOW_ANY passes the bytes on as they are"
+                };
                 match why {
                     Unknown::NotImported(number) => {
                         let Some(sidecar) = self.mesh().sidecars.get(number as usize) else { return };
@@ -129,7 +155,9 @@ impl<'m> Chain<'_, 'm> {
                         self.cite("import", sidecar.meta.id, Path::new("spec.egress"), text);
                     }
                     Unknown::NotExported => {
-                        let text = pass(&format!("{} is not exported to namespace {}", service.host, client.meta.namespace)) + rest;
+                        let text =
+                            pass(&format!("{} is not exported to namespace {}", service.host, client.meta.namespace))
+                                + rest;
                         let path = match service.origin {
                             Origin::Kubernetes => Path::new("metadata.annotations").key("networking.istio.io/exportTo"),
                             _ => Path::new("spec.exportTo"),
@@ -145,7 +173,10 @@ impl<'m> Chain<'_, 'm> {
         let Some(service) = self.service().filter(|_| self.row.decision.reach == Reach::Known) else { return };
         let mesh = self.mesh();
         let Some((number, step)) = self.row.decision.rule else {
-            self.say("rule", format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace));
+            self.say(
+                "rule",
+                format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace),
+            );
             return;
         };
         let Some(rule) = mesh.rules.get(number as usize) else { return };
@@ -170,11 +201,17 @@ impl<'m> Chain<'_, 'm> {
                 TlsMode::Disable => "DISABLE: plaintext".to_owned(),
                 TlsMode::Simple => "SIMPLE: one-way TLS to every endpoint".to_owned(),
                 TlsMode::Mutual => "MUTUAL: TLS with the rule's own client certificate to every endpoint".to_owned(),
-                TlsMode::IstioMutual => "ISTIO_MUTUAL: Istio mutual TLS to every endpoint, with a sidecar or not".to_owned(),
+                TlsMode::IstioMutual => {
+                    "ISTIO_MUTUAL: Istio mutual TLS to every endpoint, with a sidecar or not".to_owned()
+                }
             };
             match why {
-                Why::CredentialIgnored => text += "; but sidecars ignore credentialName of a rule without workloadSelector: plaintext",
-                Why::NoClientCertificate => text += "; but it has no clientCertificate and privateKey: istiod drops the TLS, plaintext",
+                Why::CredentialIgnored => {
+                    text += "; but sidecars ignore credentialName of a rule without workloadSelector: plaintext"
+                }
+                Why::NoClientCertificate => {
+                    text += "; but it has no clientCertificate and privateKey: istiod drops the TLS, plaintext"
+                }
                 Why::Grpc => text += "; but proxyless gRPC only knows ISTIO_MUTUAL: plaintext",
                 _ => {}
             }
@@ -196,7 +233,9 @@ impl<'m> Chain<'_, 'm> {
                 let text = "MESH_EXTERNAL (also the default of location): never automatic mTLS, plaintext";
                 self.cite("auto", service.meta.id, Path::new("spec.location"), text);
             }
-            Why::NoEndpoints => self.say("auto", "addressed directly and without endpoints: plaintext until one appears"),
+            Why::NoEndpoints => {
+                self.say("auto", "addressed directly and without endpoints: plaintext until one appears")
+            }
             Why::EndpointWithoutSidecar => {
                 self.say("auto", "addressed directly (headless or PASSTHROUGH) and an endpoint has no sidecar: plaintext to all of them");
             }
@@ -207,9 +246,14 @@ impl<'m> Chain<'_, 'm> {
                     None => self.say("auto", text),
                 }
             }
-            Why::AutoDirect => self.say("auto", "automatic mTLS of pods addressed directly: mutual TLS to every endpoint, without a look at its policy"),
+            Why::AutoDirect => self.say(
+                "auto",
+                "automatic mTLS of pods addressed directly: mutual TLS to every endpoint, without a look at its policy",
+            ),
             Why::Grpc => self.say("auto", "proxyless gRPC has no automatic mTLS: plaintext"),
-            _ if cluster == Cluster::PerEndpoint && tag.is_none() => self.say("auto", "no tls is set: automatic mTLS, per endpoint"),
+            _ if cluster == Cluster::PerEndpoint && tag.is_none() => {
+                self.say("auto", "no tls is set: automatic mTLS, per endpoint")
+            }
             _ => {}
         }
     }
@@ -221,7 +265,11 @@ impl<'m> Chain<'_, 'm> {
         let text = format!(
             "an entry of portLevelSettings without tls clears the inherited {} for the cluster, endpoints are still chosen by it: {}",
             mode.word(),
-            if mode == TlsMode::IstioMutual { "mutual TLS to endpoints with a sidecar, whatever their policy" } else { "plaintext" }
+            if mode == TlsMode::IstioMutual {
+                "mutual TLS to endpoints with a sidecar, whatever their policy"
+            } else {
+                "plaintext"
+            }
         );
         self.cite("tls", rule.meta.id, tls_path(from), text);
     }
@@ -253,19 +301,38 @@ impl<'m> Chain<'_, 'm> {
         };
         match endpoint.front {
             Front::NoProxy => match workload {
-                Some(w) => self.cite("server", w.meta.id, Path::new(w.path), format!("no proxy, the application answers: {}", w.proxy_why)),
+                Some(w) => self.cite(
+                    "server",
+                    w.meta.id,
+                    Path::new(w.path),
+                    format!("no proxy, the application answers: {}", w.proxy_why),
+                ),
                 None => self.say("server", "no proxy: the address is no workload of the mesh"),
             },
             Front::Bypassed(bypass) => {
                 let (annotation, text) = match bypass {
-                    Bypass::Excluded => ("traffic.sidecar.istio.io/excludeInboundPorts", "the port is excluded from the sidecar"),
-                    Bypass::NotIncluded => ("traffic.sidecar.istio.io/includeInboundPorts", "the port is not captured by the sidecar"),
+                    Bypass::Excluded => {
+                        ("traffic.sidecar.istio.io/excludeInboundPorts", "the port is excluded from the sidecar")
+                    }
+                    Bypass::NotIncluded => {
+                        ("traffic.sidecar.istio.io/includeInboundPorts", "the port is not captured by the sidecar")
+                    }
                     Bypass::StatusPort => ("status.sidecar.istio.io/port", "a status port, which is never captured"),
-                    Bypass::NoInterception => ("sidecar.istio.io/interceptionMode", "interception mode NONE without a Sidecar listener"),
+                    Bypass::GatewayTemplate => {
+                        ("inject.istio.io/templates", "injected with the gateway template, which captures nothing")
+                    }
+                    Bypass::NoInterception => {
+                        ("sidecar.istio.io/interceptionMode", "interception mode NONE without a Sidecar listener")
+                    }
                 };
-                let text = format!("{text}: the application answers, no policy is enforced, while istiod still announces mutual TLS");
+                let text = format!(
+                    "{text}: the application answers, no policy is enforced{}",
+                    if endpoint.tls_mode == "istio" { ", while istiod still announces mutual TLS" } else { "" }
+                );
                 match workload {
-                    Some(w) => self.cite("server", w.meta.id, Path::new(w.path).key("annotations").key(annotation), text),
+                    Some(w) => {
+                        self.cite("server", w.meta.id, Path::new(w.path).key("annotations").key(annotation), text)
+                    }
                     None => self.say("server", text),
                 }
             }
@@ -275,7 +342,15 @@ impl<'m> Chain<'_, 'm> {
                 let list = if gateway.gateway_api { "spec.listeners" } else { "spec.servers" };
                 let index = gateway.servers.get(server as usize).map_or(0, |s| s.index);
                 let path = Path::new(list).index(index);
-                self.cite("server", gateway.meta.id, path, format!("a gateway's server, tls {}: PeerAuthentication is not consulted", cell.mode.unwrap_or("NONE")));
+                self.cite(
+                    "server",
+                    gateway.meta.id,
+                    path,
+                    format!(
+                        "a gateway's server, tls {}: PeerAuthentication is not consulted",
+                        cell.mode.unwrap_or("NONE")
+                    ),
+                );
             }
             Front::Unknown(_) => {}
         }
@@ -295,7 +370,9 @@ impl<'m> Chain<'_, 'm> {
                         None if !policy.selector.is_empty() => {
                             (Path::new("spec.mtls.mode"), format!("for workloads with {}", policy.selector))
                         }
-                        None if policy.meta.namespace == mesh.root => (Path::new("spec.mtls.mode"), "for the mesh".to_owned()),
+                        None if policy.meta.namespace == mesh.root => {
+                            (Path::new("spec.mtls.mode"), "for the mesh".to_owned())
+                        }
                         None => (Path::new("spec.mtls.mode"), format!("for namespace {}", policy.meta.namespace)),
                     };
                     self.cite("server", policy.meta.id, path, format!("{mode} {scope}"));
@@ -303,7 +380,10 @@ impl<'m> Chain<'_, 'm> {
             }
         }
         if matches!(endpoint.front, Front::OwnTls(_)) && cell.mode == Some("DISABLE") {
-            self.say("server", "Sidecar.ingress.tls terminates TLS with its own certificate (ENABLE_TLS_ON_SIDECAR_INGRESS)");
+            self.say(
+                "server",
+                "Sidecar.ingress.tls terminates TLS with its own certificate (ENABLE_TLS_ON_SIDECAR_INGRESS)",
+            );
         }
     }
 
@@ -342,12 +422,21 @@ impl<'m> Chain<'_, 'm> {
             (Some(Front::Bypassed(_)), _) => "an application behind a bypassed sidecar".to_owned(),
             (Some(Front::Gateway(..)), Some(mode)) => format!("a gateway server with tls {mode}"),
             (_, Some("NONE")) => "an application without proxy".to_owned(),
-            (_, Some(mode)) => format!("{mode} on workload port {}", endpoint.map_or(0, |e| e.port)),
+            (_, Some(mode)) => match endpoint.map_or(0, |e| e.port) {
+                0 => mode.to_owned(),
+                port => format!("{mode} on workload port {port}"),
+            },
             _ => "the server".to_owned(),
         };
-        let end = match (cell.outcome.status, cell.outcome.failure.and_then(super::outcome::Failure::info), cell.outcome.condition) {
+        let end = match (
+            cell.outcome.status,
+            cell.outcome.failure.and_then(super::outcome::Failure::info),
+            cell.outcome.condition,
+        ) {
             (Status::Conflict, Some(info), _) => format!("CONFLICT {}: {}", info.code, info.title),
-            (Status::Conflict, None, _) if cell.wire == Some(Wire::None) => "CONFLICT: the client's own proxy refuses the call".to_owned(),
+            (Status::Conflict, None, _) if cell.wire == Some(Wire::None) => {
+                "CONFLICT: the client's own proxy refuses the call".to_owned()
+            }
             (Status::Conflict, None, _) => "CONFLICT".to_owned(),
             (Status::Conditional, _, Some(condition)) => format!("CONDITIONAL: {}", condition.words()),
             (status, _, _) => status.word().to_owned(),
@@ -375,7 +464,9 @@ impl<'m> Chain<'_, 'm> {
         let mut rules: Vec<u32> = Vec::new();
         if let Some((first, _)) = self.row.decision.rule {
             let host = mesh.rules.get(first as usize).map(|rule| (&rule.host, &rule.meta.namespace));
-            rules.extend((0..).zip(&mesh.rules).filter(|(_, r)| Some((&r.host, &r.meta.namespace)) == host).map(|(n, _)| n));
+            rules.extend(
+                (0..).zip(&mesh.rules).filter(|(_, r)| Some((&r.host, &r.meta.namespace)) == host).map(|(n, _)| n),
+            );
         }
         for rule in rules.iter().filter_map(|n| mesh.rules.get(*n as usize)).filter(|_| rules.len() > 1) {
             self.cite("age", rule.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");

@@ -92,6 +92,17 @@ impl Row {
         self.outside && matches!(cell.outcome.failure, Some(F1 | F7))
     }
 
+    /// The worst verdict that is not expected.
+    #[must_use]
+    pub fn worst(&self) -> Status {
+        self.cells
+            .iter()
+            .filter(|cell| !self.expected(cell))
+            .map(|cell| cell.outcome.status)
+            .min()
+            .unwrap_or(Status::Ok)
+    }
+
     /// Whether the whole row is.
     #[must_use]
     pub fn all_expected(&self) -> bool {
@@ -106,7 +117,7 @@ pub struct ServiceRows<'m> {
     pub service: u32,
     /// Endpoints per port of the service.
     pub endpoints: Vec<Vec<Endpoint<'m>>>,
-    /// Rows, by port and subset, worst first.
+    /// Rows, worst first, then by port and subset.
     pub rows: Vec<Row>,
     /// The service whose cluster carries the traffic, where this one is an alias of it.
     pub target: Option<u32>,
@@ -138,7 +149,8 @@ pub struct Matrix<'m> {
 #[must_use]
 pub fn check(mesh: &Mesh) -> Matrix<'_> {
     let engine = Engine::new(mesh);
-    let services = (0..mesh.services.len()).into_par_iter().filter_map(|n| engine.judge(u32::try_from(n).ok()?)).collect();
+    let services =
+        (0..mesh.services.len()).into_par_iter().filter_map(|n| engine.judge(u32::try_from(n).ok()?)).collect();
     let destinations = mesh.routes.iter().flat_map(|route| &route.destinations);
     let routed = destinations.filter_map(|d| Some((d.host.clone(), d.subset.clone()?))).collect();
     let routes_unread = mesh.taints.iter().any(|taint| taint.scope == Scope::Routes);
@@ -204,7 +216,8 @@ impl<'m> Engine<'m> {
         let classes = clients::classes(mesh);
         let (mut bases, mut single) = (BTreeMap::<Base, Vec<u32>>::new(), Vec::new());
         let mut by_namespace: HashMap<Arc<str>, Vec<u32>> = HashMap::new();
-        let (mut importers, mut importers_host) = (HashMap::<Arc<str>, Vec<u32>>::new(), HashMap::<Host, Vec<u32>>::new());
+        let (mut importers, mut importers_host) =
+            (HashMap::<Arc<str>, Vec<u32>>::new(), HashMap::<Host, Vec<u32>>::new());
         let mut importers_any = Vec::new();
         for (number, class) in (0..).zip(&classes) {
             by_namespace.entry(class.namespace.clone()).or_default().push(number);
@@ -212,7 +225,10 @@ impl<'m> Engine<'m> {
                 [Some(n)] => mesh.sidecars.get(*n as usize).filter(|s| !s.egress.is_empty()),
                 _ => None,
             };
-            let usual = class.proxy == Proxy::Sidecar && class.unknown.is_none() && !class.capture && class.namespace != mesh.root;
+            let usual = class.proxy == Proxy::Sidecar
+                && class.unknown.is_none()
+                && !class.capture
+                && class.namespace != mesh.root;
             match trimming {
                 _ if class.plain => bases.entry(Base::Plain).or_default().push(number),
                 Some(sidecar) if usual => {
@@ -329,21 +345,42 @@ impl<'m> Engine<'m> {
         let mut left: Vec<u32> = rivals
             .iter()
             .copied()
-            .filter(|n| class.proxy == Proxy::None || get(n).is_some_and(|s| visible::exported(self.mesh, s, &class.namespace)))
+            .filter(|n| {
+                class.proxy == Proxy::None || get(n).is_some_and(|s| visible::exported(self.mesh, s, &class.namespace))
+            })
             .collect();
-        for prefer in [
-            &(|s: &Service| s.meta.namespace == class.namespace) as &dyn Fn(&Service) -> bool,
-            &|s: &Service| s.origin == Origin::Kubernetes,
-        ] {
+        for prefer in
+            [&(|s: &Service| s.meta.namespace == class.namespace) as &dyn Fn(&Service) -> bool, &|s: &Service| {
+                s.origin == Origin::Kubernetes
+            }]
+        {
             let preferred: Vec<u32> = left.iter().copied().filter(|n| get(n).is_some_and(prefer)).collect();
             if !preferred.is_empty() {
                 left = preferred;
             }
         }
         match left[..] {
-            [] => if rivals.first() == Some(&number) { Claim::Mine } else { Claim::Another },
-            [one] => if one == number { Claim::Mine } else { Claim::Another },
-            [first, ..] => if first == number { Claim::Unclear } else { Claim::Another },
+            [] => {
+                if rivals.first() == Some(&number) {
+                    Claim::Mine
+                } else {
+                    Claim::Another
+                }
+            }
+            [one] => {
+                if one == number {
+                    Claim::Mine
+                } else {
+                    Claim::Another
+                }
+            }
+            [first, ..] => {
+                if first == number {
+                    Claim::Unclear
+                } else {
+                    Claim::Another
+                }
+            }
         }
     }
 
@@ -370,7 +407,11 @@ impl<'m> Engine<'m> {
         let ports: Vec<Option<&Port>> = service
             .ports
             .iter()
-            .map(|port| if target.is_some() { carrier.ports.iter().find(|p| p.number == port.number) } else { Some(port) })
+            .map(
+                |port| {
+                    if target.is_some() { carrier.ports.iter().find(|p| p.number == port.number) } else { Some(port) }
+                },
+            )
             .collect();
         let endpoints: Vec<Vec<Endpoint<'m>>> =
             ports.iter().map(|port| port.map(|port| self.finder.of(carrier, port)).unwrap_or_default()).collect();
@@ -394,9 +435,14 @@ impl<'m> Engine<'m> {
                 }
             }
         }
-        let subset_name = |row: &Row| row.subset.and_then(|(rule, at)| self.mesh.rules.get(rule as usize)?.subsets.get(at as usize)).map(|s| s.name.clone());
+        let subset_name = |row: &Row| {
+            row.subset
+                .and_then(|(rule, at)| self.mesh.rules.get(rule as usize)?.subsets.get(at as usize))
+                .map(|s| s.name.clone())
+        };
         rows.sort_by_cached_key(|row| {
-            (row.port, subset_name(row), row.all_expected(), row.status(), row.clients.classes.first().copied(), row.sample)
+            let worst = (row.all_expected(), row.worst(), row.status());
+            (worst, row.port, subset_name(row), row.clients.classes.first().copied(), row.sample)
         });
         Some(ServiceRows { service: number, endpoints, rows, target })
     }
@@ -404,7 +450,8 @@ impl<'m> Engine<'m> {
 
 /// Namespaces whose services all have a waypoint.
 fn waypoint_namespaces(mesh: &Mesh) -> HashSet<Arc<str>> {
-    let labelled = mesh.namespaces.values().filter(|ns| ns.labels.get("istio.io/use-waypoint").is_some_and(|name| name != "none"));
+    let labelled =
+        mesh.namespaces.values().filter(|ns| ns.labels.get("istio.io/use-waypoint").is_some_and(|name| name != "none"));
     labelled.map(|ns| ns.meta.name.clone()).collect()
 }
 
@@ -413,8 +460,12 @@ fn add(rows: &mut Vec<Row>, row: Row) {
     let same = |a: &Decision, b: &Decision| {
         // Which Sidecar does not import the service makes no other answer.
         let plain = |d: &Decision| match d.reach {
-            Reach::PassedThrough(Unknown::NotImported(_)) => Decision { reach: Reach::PassedThrough(Unknown::NotImported(0)), ..*d },
-            Reach::BlackHoled(Unknown::NotImported(_)) => Decision { reach: Reach::BlackHoled(Unknown::NotImported(0)), ..*d },
+            Reach::PassedThrough(Unknown::NotImported(_)) => {
+                Decision { reach: Reach::PassedThrough(Unknown::NotImported(0)), ..*d }
+            }
+            Reach::BlackHoled(Unknown::NotImported(_)) => {
+                Decision { reach: Reach::BlackHoled(Unknown::NotImported(0)), ..*d }
+            }
             _ => *d,
         };
         plain(a) == plain(b)
@@ -479,7 +530,8 @@ impl<'a, 'm> Judged<'a, 'm> {
             return vec![self.row(None, decision, wide, agree(cells))];
         }
         let mesh = self.engine.mesh;
-        let found = self.engine.rules.find(mesh, &self.class.namespace, &self.service.host, &self.service.meta.namespace);
+        let found =
+            self.engine.rules.find(mesh, &self.class.namespace, &self.service.host, &self.service.meta.namespace);
         if found.is_some_and(|(_, rules)| rules.too_many) {
             return undecided(Reason::Age);
         }
@@ -488,7 +540,8 @@ impl<'a, 'm> Judged<'a, 'm> {
             None => vec![None],
             Some((step, rules)) => {
                 let selects = |selector: &_| sample.is_some_and(|w| mesh.selects(selector, w) == Ok(true));
-                let choose = |order| rules::choose(mesh, order, step, &self.class.namespace, selects).map(|e| (e, step));
+                let choose =
+                    |order| rules::choose(mesh, order, step, &self.class.namespace, selects).map(|e| (e, step));
                 rules.orders.iter().map(|order| choose(order)).collect()
             }
         };
@@ -683,22 +736,38 @@ impl<'a, 'm> Judged<'a, 'm> {
             Front::Unknown(reason) => {
                 let known = matches!(reason, Reason::NoGatewayServer | Reason::GatewayServers);
                 let wire = Some(wire).filter(|_| known);
-                Cell { endpoint: Some(at), mode: None, from: None, wire, outcome: Outcome::UNKNOWN, reason: Some(reason) }
+                Cell {
+                    endpoint: Some(at),
+                    mode: None,
+                    from: None,
+                    wire,
+                    outcome: Outcome::UNKNOWN,
+                    reason: Some(reason),
+                }
             }
             Front::NoProxy if external && wire == Wire::Mtls => {
                 Cell { reason: Some(Reason::ExternalMtls), ..made("NONE", None, Outcome::UNKNOWN) }
             }
             // TLS origination: the server outside the mesh terminates it, whatever the port is called inside.
-            Front::NoProxy if external && matches!(wire, Wire::Tls | Wire::MutualTls) => made("NONE", None, Outcome::TLS),
+            Front::NoProxy if external && matches!(wire, Wire::Tls | Wire::MutualTls) => {
+                made("NONE", None, Outcome::TLS)
+            }
             Front::NoProxy => made("NONE", None, outcome(wire, ServerSide::NoProxy, kind, sender)),
             Front::Bypassed(_) => made("NONE", None, outcome(wire, ServerSide::Bypassed, kind, sender)),
             Front::Policy => made(effective.word(), Some(from), outcome(wire, by_policy(None), kind, sender)),
-            Front::OwnTls(mutual) => made(effective.word(), Some(from), outcome(wire, by_policy(Some(mutual)), kind, sender)),
+            Front::OwnTls(mutual) => {
+                made(effective.word(), Some(from), outcome(wire, by_policy(Some(mutual)), kind, sender))
+            }
             Front::Gateway(gateway, server) => {
                 if let Some(number) = self.engine.taint_gateways {
-                    return Cell { reason: Some(Reason::Taint(number)), mode: None, ..made("", None, Outcome::UNKNOWN) };
+                    return Cell {
+                        reason: Some(Reason::Taint(number)),
+                        mode: None,
+                        ..made("", None, Outcome::UNKNOWN)
+                    };
                 }
-                let Some(server) = mesh.gateways.get(gateway as usize).and_then(|g| g.servers.get(server as usize)) else {
+                let Some(server) = mesh.gateways.get(gateway as usize).and_then(|g| g.servers.get(server as usize))
+                else {
                     return made("NONE", None, Outcome::UNKNOWN);
                 };
                 let sni = self.sni(decision, port);
@@ -723,7 +792,11 @@ impl<'a, 'm> Judged<'a, 'm> {
             None => Outcome::if_only(Condition::Identity),
             Some(account) => {
                 let identity = format!("spiffe://{}/ns/{namespace}/sa/{account}", mesh.trust_domain);
-                if tls.sans.iter().any(|san| **san == *identity) { Outcome::OK } else { Outcome::fails(super::outcome::Failure::F5) }
+                if tls.sans.iter().any(|san| **san == *identity) {
+                    Outcome::OK
+                } else {
+                    Outcome::fails(super::outcome::Failure::F5)
+                }
             }
         };
     }
@@ -760,7 +833,8 @@ fn gateway_outcome(
     hosts: &[Box<str>],
 ) -> (Outcome, Option<Reason>) {
     use super::outcome::Failure::{F3, F4, F5};
-    let fits = |sni: &str| hosts.is_empty() || hosts.iter().any(|host| Host(host.as_ref().into()).matches(&Host(sni.into())));
+    let fits =
+        |sni: &str| hosts.is_empty() || hosts.iter().any(|host| Host(host.as_ref().into()).matches(&Host(sni.into())));
     let any = hosts.is_empty() || hosts.iter().any(|host| &**host == "*");
     let named = sni.map(fits);
     let outcome = match (wire, tls) {

@@ -306,7 +306,9 @@ impl Decision {
     pub fn wire(&self, endpoint: &Endpoint<'_>, mode: MtlsMode) -> Wire {
         match self.reach {
             Reach::BlackHoled(_) => return Wire::None,
-            Reach::NoProxy | Reach::NotCaptured(_) | Reach::PassedThrough(_) | Reach::Undecided => return Wire::Plaintext,
+            Reach::NoProxy | Reach::NotCaptured(_) | Reach::PassedThrough(_) | Reach::Undecided => {
+                return Wire::Plaintext;
+            }
             Reach::Known => {}
         }
         match self.cluster {

@@ -42,7 +42,8 @@ impl Class {
     }
 }
 
-type Key = (Arc<str>, Proxy, Vec<Option<u32>>, Vec<u32>, Vec<(String, String)>, Option<Reason>, bool, Option<Uncaptured>);
+type Key =
+    (Arc<str>, Proxy, Vec<Option<u32>>, Vec<u32>, Vec<(String, String)>, Option<Reason>, bool, Option<Uncaptured>);
 
 /// Annotations that decide which calls are captured.
 const CAPTURE: [&str; 4] = [
@@ -94,7 +95,10 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         let (mut selecting, mut sidecars, mut capture) = (Vec::new(), vec![None], Vec::new());
         if with_proxy && unknown.is_none() {
             sidecars = sidecars_of(mesh, workload);
-            let trims = |n: &Option<u32>| n.and_then(|n| mesh.sidecars.get(n as usize)).is_some_and(|s| !s.egress.is_empty() || s.outbound.is_some());
+            let trims = |n: &Option<u32>| {
+                n.and_then(|n| mesh.sidecars.get(n as usize))
+                    .is_some_and(|s| !s.egress.is_empty() || s.outbound.is_some())
+            };
             if sidecars.len() > 1 && sidecars.iter().any(trims) {
                 unknown = Some(Reason::Age);
             }
@@ -116,7 +120,9 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
             && unknown.is_none()
             && capture.is_empty()
             && selecting.is_empty()
-            && sidecars.iter().all(|s| s.is_none_or(|n| mesh.sidecars.get(n as usize).is_some_and(|s| s.egress.is_empty())))
+            && sidecars
+                .iter()
+                .all(|s| s.is_none_or(|n| mesh.sidecars.get(n as usize).is_some_and(|s| s.egress.is_empty())))
             && *namespace != mesh.root;
         // Without a proxy, a client is like any other without one.
         let place = if with_proxy && unknown.is_none() { namespace.clone() } else { "".into() };

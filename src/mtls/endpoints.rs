@@ -56,6 +56,8 @@ pub enum Bypass {
     StatusPort,
     /// Interception mode NONE without a listener of the Sidecar resource.
     NoInterception,
+    /// Injected with the gateway template, which captures nothing.
+    GatewayTemplate,
 }
 
 /// One endpoint of a service port.
@@ -116,7 +118,9 @@ impl<'m> Finder<'m> {
     pub fn new(mesh: &'m Mesh) -> Self {
         let mut selected_by = vec![Vec::new(); mesh.workloads.len()];
         for (number, service) in (0..).zip(&mesh.services) {
-            let Some(selector) = service.selector.as_ref().filter(|_| service.origin == Origin::Kubernetes) else { continue };
+            let Some(selector) = service.selector.as_ref().filter(|_| service.origin == Origin::Kubernetes) else {
+                continue;
+            };
             for workload in mesh.select(&service.meta.namespace, selector) {
                 if let Some(list) = selected_by.get_mut(workload as usize) {
                     list.push(number);
@@ -150,20 +154,25 @@ impl<'m> Finder<'m> {
                 found.push(self.of_address(service, port, *number, address, &slice.meta.namespace));
             }
         }
-        if numbers.is_empty() {
-            if let Some(selector) = &service.selector {
-                for number in self.mesh.select(&service.meta.namespace, selector) {
-                    let Some(workload) = self.mesh.workloads.get(number as usize).filter(|w| !w.finished) else { continue };
-                    let Some(target) = target_on(port, workload) else { continue };
-                    let address = workload.ips.first().map(|ip| &**ip);
-                    found.push(self.of_workload(service, port, number, workload, address, target));
-                }
-            }
+        if let Some(selector) = service.selector.as_ref().filter(|_| numbers.is_empty()) {
+            found.extend(self.selected(service, port, selector));
         }
         if let Some(selector) = &service.selector {
             found.extend(self.machines(service, port, selector));
         }
         found
+    }
+
+    /// The workloads that a Service selects: what its EndpointSlices would hold.
+    fn selected(&self, service: &'m Service, port: &'m Port, selector: &'m Labels) -> Vec<Endpoint<'m>> {
+        let workloads = self.mesh.select(&service.meta.namespace, selector);
+        let workloads = workloads.filter_map(|n| Some((n, self.mesh.workloads.get(n as usize)?)));
+        let alive = workloads.filter(|(_, workload)| !workload.finished);
+        let endpoint = |(number, workload): (u32, &'m Workload)| {
+            let address = workload.ips.first().map(|ip| &**ip);
+            Some(self.of_workload(service, port, number, workload, address, target_on(port, workload)?))
+        };
+        alive.filter_map(endpoint).collect()
     }
 
     fn of_address(
@@ -242,7 +251,8 @@ impl<'m> Finder<'m> {
         let target = if let TargetPort::Number(number) = port.target { number } else { port.number };
         let tls_mode = machine.tls_mode();
         let address = Some(&*machine.address).filter(|text| !text.is_empty());
-        let front = if tls_mode == "istio" && service.origin != Origin::MeshExternal { Front::Policy } else { Front::NoProxy };
+        let front =
+            if tls_mode == "istio" && service.origin != Origin::MeshExternal { Front::Policy } else { Front::NoProxy };
         let mut endpoint = bare(address, by_name.unwrap_or(target), who, tls_mode, front, port);
         endpoint.labels = Some(&machine.labels);
         endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels);
@@ -279,7 +289,14 @@ impl<'m> Finder<'m> {
     }
 
     /// What stands in front of a workload's port, and which protocol its listener speaks there.
-    fn front(&self, service: &Service, port: &Port, number: u32, workload: &Workload, target: u16) -> (Front, Vec<PortKind>) {
+    fn front(
+        &self,
+        service: &Service,
+        port: &Port,
+        number: u32,
+        workload: &Workload,
+        target: u16,
+    ) -> (Front, Vec<PortKind>) {
         let own_kind = vec![kind_of(port.protocol)];
         if let Some(reason) = self.undecided(workload) {
             return (Front::Unknown(reason), own_kind);
@@ -296,20 +313,25 @@ impl<'m> Finder<'m> {
             return (Front::Bypassed(bypass), own_kind);
         }
         let sidecars = super::visible::sidecars_of(self.mesh, workload);
-        let with_ingress = |n: &Option<u32>| n.and_then(|n| self.mesh.sidecars.get(n as usize)).is_some_and(|s| !s.ingress.is_empty());
+        let with_ingress =
+            |n: &Option<u32>| n.and_then(|n| self.mesh.sidecars.get(n as usize)).is_some_and(|s| !s.ingress.is_empty());
         if sidecars.len() > 1 && sidecars.iter().any(with_ingress) {
             return (Front::Unknown(Reason::ServerSidecar), own_kind);
         }
         let sidecar = sidecars.first().copied().flatten().and_then(|n| self.mesh.sidecars.get(n as usize));
         let ingress = sidecar.map_or(&[][..], |s| &s.ingress);
         let listener = ingress.iter().find(|listener| listener.port == target);
-        let none = workload.annotations.get("sidecar.istio.io/interceptionMode").map_or(self.mesh.config.intercept_none, |m| m == "NONE");
+        let none = workload
+            .annotations
+            .get("sidecar.istio.io/interceptionMode")
+            .map_or(self.mesh.config.intercept_none, |m| m == "NONE");
         if none && listener.is_none() {
             return (Front::Bypassed(Bypass::NoInterception), own_kind);
         }
         if let Some(listener) = listener {
             let own = listener.tls.filter(|_| self.mesh.options.env.ingress_tls);
-            let front = own.map_or(Front::Policy, |mode| Front::OwnTls(mode != crate::model::destination_rule::TlsMode::Simple));
+            let front = own
+                .map_or(Front::Policy, |mode| Front::OwnTls(mode != crate::model::destination_rule::TlsMode::Simple));
             return (front, vec![kind_of(listener.protocol)]);
         }
         if !ingress.is_empty() && !self.mesh.options.env.merge_ingress {
@@ -360,7 +382,13 @@ impl<'m> Finder<'m> {
             }
         }
         let Some((gateway, server, tls)) = found.first().copied() else {
-            return Front::Unknown(Reason::NoGatewayServer);
+            // The gateway template captures nothing: beside it an application answers for itself (B12).
+            let application = workload.has_application;
+            return if application {
+                Front::Bypassed(Bypass::GatewayTemplate)
+            } else {
+                Front::Unknown(Reason::NoGatewayServer)
+            };
         };
         match found.iter().all(|other| other.2 == tls) {
             true => Front::Gateway(gateway, server),
@@ -381,6 +409,10 @@ impl<'m> Finder<'m> {
             port_kinds: vec![PortKind::Http, PortKind::Layer4],
             account: None,
         };
+        // A host that is none of Kubernetes' is no service of the mesh as far as the input goes.
+        if service.meta.namespace.is_empty() && service.host.wildcard().is_none() {
+            return Vec::new();
+        }
         let mut found = vec![make(None, 0)];
         for number in server::selector_policies(self.mesh, &service.meta.namespace) {
             found.push(make(Some(number), 0));
@@ -392,7 +424,14 @@ impl<'m> Finder<'m> {
 }
 
 /// An endpoint of which no workload is known.
-fn bare<'m>(address: Option<&'m str>, number: u16, who: Who, tls_mode: &'m str, front: Front, port: &Port) -> Endpoint<'m> {
+fn bare<'m>(
+    address: Option<&'m str>,
+    number: u16,
+    who: Who,
+    tls_mode: &'m str,
+    front: Front,
+    port: &Port,
+) -> Endpoint<'m> {
     Endpoint {
         address,
         port: number,
@@ -420,7 +459,13 @@ pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Opti
     let gateway = workload.proxy == Proxy::Gateway;
     let hit = (0..).zip(&mesh.interferences).find(|(_, object)| {
         let here = object.meta.namespace == mesh.root || object.meta.namespace == workload.meta.namespace;
-        let side = if gateway { object.gateway } else if outbound { object.outbound } else { object.inbound };
+        let side = if gateway {
+            object.gateway
+        } else if outbound {
+            object.outbound
+        } else {
+            object.inbound
+        };
         here && side && object.selector.subset_of(&workload.labels)
     });
     hit.map(|(number, _)| Reason::Interference(number))

@@ -285,7 +285,12 @@ const NAMED: usize = 64;
 
 /// The cell of a whole row.
 #[must_use]
-pub fn grouped<'a>(matrix: &'a Matrix<'a>, rows: &'a ServiceRows<'a>, row: &'a Row, filter: &'a Filter) -> Option<CellJson<'a>> {
+pub fn grouped<'a>(
+    matrix: &'a Matrix<'a>,
+    rows: &'a ServiceRows<'a>,
+    row: &'a Row,
+    filter: &'a Filter,
+) -> Option<CellJson<'a>> {
     let mesh = matrix.mesh;
     let clients = Clients::new(matrix, &row.clients, filter);
     let count = clients.count();
@@ -331,7 +336,8 @@ pub fn grouped<'a>(matrix: &'a Matrix<'a>, rows: &'a ServiceRows<'a>, row: &'a R
         }
     }
     let wire = row.cells.iter().all(|cell| cell.wire == first.wire).then_some(first.wire).flatten();
-    let failure = row.cells.iter().all(|cell| cell.outcome.failure == first.outcome.failure).then_some(first.outcome.failure);
+    let failure =
+        row.cells.iter().all(|cell| cell.outcome.failure == first.outcome.failure).then_some(first.outcome.failure);
     let only = endpoint_of(rows, row, first).filter(|_| row.cells.len() == 1);
     let (workload, imagined) = endpoint_workload(mesh, endpoint_of(rows, row, worst));
     let kind = (count == 1).then_some(sample.kind);

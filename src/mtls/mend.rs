@@ -12,8 +12,15 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
     let rule = rule.and_then(|n| mesh.rules.get(n as usize)).map(|r| format!("DestinationRule {}", r.meta.slash()));
     let policy = cell.from.and_then(|from| from.policy).and_then(|n| mesh.policies.get(n as usize));
     let policy = policy.map(|p| format!("PeerAuthentication {}", p.meta.slash()));
-    let port = rows.endpoints.get(row.port as usize).zip(cell.endpoint).and_then(|(e, n)| e.get(n as usize)).map_or(0, |e| e.port);
-    let exception = format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there");
+    let port = rows
+        .endpoints
+        .get(row.port as usize)
+        .zip(cell.endpoint)
+        .and_then(|(e, n)| e.get(n as usize))
+        .map_or(0, |e| e.port);
+    let port = if port == 0 { "of the workload".to_owned() } else { port.to_string() };
+    let exception =
+        format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there");
     let by_rule = |what: &str| rule.as_ref().map(|rule| format!("{what} in {rule}"));
     match (cell.outcome.failure, row.decision.reach, row.decision.why) {
         (Some(Failure::F1), Reach::NotCaptured(_), _) => {
@@ -30,16 +37,27 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
             "set ISTIO_MUTUAL in a DestinationRule for the service, or remove DISABLE from the wide policy; clients never see {}",
             policy.unwrap_or_default()
         ),
-        (Some(Failure::F2), _, Why::EndpointWithoutSidecar) => "inject every pod of the service, or set ISTIO_MUTUAL in a DestinationRule".to_owned(),
+        (Some(Failure::F2), _, Why::EndpointWithoutSidecar) => {
+            "inject every pod of the service, or set ISTIO_MUTUAL in a DestinationRule".to_owned()
+        }
         (Some(Failure::F2), _, Why::CredentialIgnored) => format!(
             "{}: sidecars need a workloadSelector in the rule to read credentialName; towards a mesh service use ISTIO_MUTUAL",
             rule.unwrap_or_default()
         ),
-        (Some(Failure::F2), _, Why::AutoOff) => "set tls mode ISTIO_MUTUAL in a DestinationRule for the service, or enableAutoMtls: true".to_owned(),
-        (Some(Failure::F2), ..) => by_rule("remove tls (automatic mTLS adapts) or set mode ISTIO_MUTUAL").unwrap_or(exception),
+        (Some(Failure::F2), _, Why::AutoOff) => {
+            "set tls mode ISTIO_MUTUAL in a DestinationRule for the service, or enableAutoMtls: true".to_owned()
+        }
+        (Some(Failure::F2), ..) => {
+            by_rule("remove tls (automatic mTLS adapts) or set mode ISTIO_MUTUAL").unwrap_or(exception)
+        }
         (Some(Failure::F3), ..) => match by_rule("remove tls (automatic mTLS adapts)") {
-            Some(text) => format!("{text}, or set PERMISSIVE in {}", policy.unwrap_or("a PeerAuthentication".to_owned())),
-            None => format!("set PERMISSIVE for workload port {port} in {}", policy.unwrap_or("a PeerAuthentication".to_owned())),
+            Some(text) => {
+                format!("{text}, or set PERMISSIVE in {}", policy.unwrap_or("a PeerAuthentication".to_owned()))
+            }
+            None => format!(
+                "set PERMISSIVE for workload port {port} in {}",
+                policy.unwrap_or("a PeerAuthentication".to_owned())
+            ),
         },
         (Some(Failure::F4 | Failure::F5), ..) => {
             by_rule("set mode ISTIO_MUTUAL (with the sni and subjectAltNames that the server has)").unwrap_or(exception)
@@ -47,8 +65,10 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
         (Some(Failure::F6), ..) => format!(
             "a PeerAuthentication with a selector and portLevelMtls {port}: DISABLE makes automatic mTLS send plaintext; or tls DISABLE for that port in a DestinationRule"
         ),
-        (Some(Failure::F9), ..) => by_rule("inject the server, or take its host out: a rule of its own without tls, beside the one")
-            .unwrap_or("inject the server, or remove label security.istio.io/tlsMode: istio from it".to_owned()),
+        (Some(Failure::F9), ..) => {
+            by_rule("inject the server, or take its host out: a rule of its own without tls, beside the one")
+                .unwrap_or("inject the server, or remove label security.istio.io/tlsMode: istio from it".to_owned())
+        }
         _ => match row.decision.reach {
             Reach::BlackHoled(_) => "import and export the service, or outboundTrafficPolicy ALLOW_ANY".to_owned(),
             _ => "see meshctl explain for the failure code".to_owned(),

@@ -249,7 +249,10 @@ pub const FAILURES: &[FailureInfo] = &[
         symptoms: &["connection reset", "503 UC", "server proxy's access log: NR filter_chain_not_found"],
         cause: "Ambient clients speak HBONE or plaintext, never the sidecars' mutual TLS. A sidecar without label \
                 networking.istio.io/tunnel=http takes no HBONE.",
-        look: &["restart the server's pod under the ambient profile, so that its sidecar listens for HBONE", "PERMISSIVE for the time of the migration"],
+        look: &[
+            "restart the server's pod under the ambient profile, so that its sidecar listens for HBONE",
+            "PERMISSIVE for the time of the migration",
+        ],
     },
     FailureInfo {
         failure: Failure::F9,
@@ -349,7 +352,9 @@ impl Condition {
                 "mutual TLS only if the rule's client certificate chains to the mesh root and its CA trusts the mesh"
             }
             Self::ApplicationTls => "works only if the application itself terminates TLS on this port",
-            Self::IngressCertificate => "works only if the client's certificate and CA fit those of Sidecar.ingress.tls",
+            Self::IngressCertificate => {
+                "works only if the client's certificate and CA fit those of Sidecar.ingress.tls"
+            }
             Self::GatewayTls => "works only if the application itself speaks TLS: the gateway's server demands it",
             Self::GatewayCertificate => "works only if the certificates of the rule and of the Gateway's server fit",
             Self::Identity => "works only if the server's identity is one of the rule's subjectAltNames",

@@ -69,7 +69,9 @@ impl Reason {
     pub fn words(self, mesh: &Mesh) -> String {
         let fixed = match self {
             Self::NoEndpoint => "no endpoint",
-            Self::Age => "the answer depends on which of the competing objects is older; give them metadata.creationTimestamp",
+            Self::Age => {
+                "the answer depends on which of the competing objects is older; give them metadata.creationTimestamp"
+            }
             Self::AmbientClient => "the client is in the ambient mesh, which is not judged yet",
             Self::AmbientServer => "the server is in the ambient mesh, which is not judged yet",
             Self::Tunnel => "the server has label networking.istio.io/tunnel (HBONE), which is not judged yet",
@@ -88,10 +90,14 @@ impl Reason {
             Self::ProxyPort => "the port belongs to the proxy itself",
             Self::HostClaimed => "several services claim this host",
             Self::ExternalName => "the target of the ExternalName is no service of the input",
-            Self::CaptureByAddress => "the client's capture is limited by address, and the addresses are not in the input",
+            Self::CaptureByAddress => {
+                "the client's capture is limited by address, and the addresses are not in the input"
+            }
             Self::OutboundPolicy => "outboundTrafficPolicy has a mode that is not judged yet",
             Self::EntryVisibility => "serviceEntryVisibility is not judged yet",
-            Self::ExternalMtls => "a server outside the mesh is sent the mesh's mutual TLS: its certificates are not in the input",
+            Self::ExternalMtls => {
+                "a server outside the mesh is sent the mesh's mutual TLS: its certificates are not in the input"
+            }
             Self::PortProtocol => "several Services declare this port with different protocols",
             Self::NotInTable => "this combination is not in the outcome table",
             Self::ServerSidecar => "several Sidecars compete for the server, and their ages are not in the input",

@@ -2,7 +2,7 @@
 
 use super::because::because;
 use super::check::{Cell, Matrix, Row, ServiceRows};
-use super::json::{self, SummaryJson, policy_name, reason_words, rule_name};
+use super::json::{self, SummaryJson, policy_name, reason_words, routed, rule_name};
 use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, client_name, port_words, service_name, subset_name};
 use crate::finding::Finding;
@@ -44,6 +44,9 @@ impl Counts {
         self.statuses.values().sum::<usize>() + self.outside
     }
 }
+
+/// What is run for every client, row and cell.
+type EachCell<'a, 'm> = dyn FnMut(&ServiceRows<'m>, &'m Service, &Row, &Cell, &'m Workload) -> io::Result<()> + 'a;
 
 /// The report of `tls-check`.
 pub struct TlsReport<'m> {
@@ -129,10 +132,8 @@ impl<'m> TlsReport<'m> {
                     }
                 }
                 said.extend(cell.reason);
-                if self.view.expand {
-                    if let Some(reason) = cell.reason {
-                        *reasons.entry(reason).or_default() += clients;
-                    }
+                if let Some(reason) = cell.reason.filter(|_| self.view.expand) {
+                    *reasons.entry(reason).or_default() += clients;
                 }
             }
             for reason in said.into_iter().filter(|_| !self.view.expand) {
@@ -146,10 +147,7 @@ impl<'m> TlsReport<'m> {
     }
 
     /// Runs a callback for every client, row and cell.
-    fn each_cell(
-        &self,
-        each: &mut dyn FnMut(&ServiceRows<'m>, &'m Service, &Row, &Cell, &'m Workload) -> io::Result<()>,
-    ) -> io::Result<()> {
+    fn each_cell(&self, each: &mut EachCell<'_, 'm>) -> io::Result<()> {
         for (rows, service, row) in self.rows() {
             for client in self.clients(row).workloads() {
                 let Some(client) = self.mesh().workloads.get(client as usize) else { continue };
@@ -202,7 +200,8 @@ impl<'m> TlsReport<'m> {
             }
         }
         heads.sort();
-        let columns = std::iter::once(Column::new("HOST:PORT", 12)).chain(heads.iter().map(|h| Column::new(h.clone(), 0)));
+        let columns =
+            std::iter::once(Column::new("HOST:PORT", 12)).chain(heads.iter().map(|h| Column::new(h.clone(), 0)));
         let row = |(at, line): (usize, &String)| {
             let values = heads.iter().map(|head| {
                 cells.get(&(at, head.clone())).cloned().unwrap_or_else(|| report::Cell::new("-", Tone::Dim))
@@ -215,11 +214,12 @@ impl<'m> TlsReport<'m> {
     /// The columns of the grid that a row stands in: one per namespace and kind of proxy.
     fn matrix_heads(&self, row: &Row) -> BTreeSet<String> {
         let workloads = self.clients(row).workloads();
-        let heads = workloads.iter().filter_map(|n| self.mesh().workloads.get(*n as usize)).map(|w| match w.proxy.word() {
-            "sidecar" => w.meta.namespace.to_string(),
-            "none" => format!("{} (no proxy)", w.meta.namespace),
-            proxy => format!("{} ({proxy})", w.meta.namespace),
-        });
+        let heads =
+            workloads.iter().filter_map(|n| self.mesh().workloads.get(*n as usize)).map(|w| match w.proxy.word() {
+                "sidecar" => w.meta.namespace.to_string(),
+                "none" => format!("{} (no proxy)", w.meta.namespace),
+                proxy => format!("{} ({proxy})", w.meta.namespace),
+            });
         heads.collect()
     }
 
@@ -275,7 +275,7 @@ impl<'m> TlsReport<'m> {
         each: &mut dyn FnMut(Line) -> io::Result<()>,
     ) -> io::Result<()> {
         if !std::mem::take(first) {
-            each(Line::default())?;
+            each(Line::plain(0, ""))?;
         }
         let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
         let name = endpoint.and_then(|e| super::endpoints::name_of(self.mesh(), service, e.who));
@@ -285,24 +285,19 @@ impl<'m> TlsReport<'m> {
             _ => String::new(),
         };
         let (status, tone) = status_words(cell.outcome.status, cell.outcome.failure, row.expected(cell));
-        each(Line {
-            indent: 0,
-            words: vec![
-                report::Cell::new(format!("{from} -> {}{at}: ", place_words(self.mesh(), service, row)), Tone::Strong),
-                report::Cell::new(status, tone),
-            ],
-        })?;
+        let edge = format!("{from} -> {}{at}: ", place_words(self.mesh(), service, row));
+        each(Line::new(0, vec![report::Cell::new(edge, Tone::Strong), report::Cell::new(status, tone)]))?;
         for step in because(&self.matrix, rows, row, cell, client) {
             let mut words = vec![report::Cell::new(format!("{:<9}", step.step), Tone::Dim)];
             if let Some(object) = &step.object {
                 words.push(report::Cell::new(format!("{object}: "), Tone::Strong));
             }
             words.push(report::Cell::plain(step.text));
-            each(Line { indent: 2, words })?;
+            each(Line { indent: 2, hang: 9, words })?;
             if let Some(at) = &step.at {
                 let path = step.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
                 let place = format!("{}:{}{path}", at.file, at.line);
-                each(Line { indent: 11, words: vec![report::Cell::new(place, Tone::Dim)] })?;
+                each(Line::new(11, vec![report::Cell::new(place, Tone::Dim)]))?;
             }
         }
         Ok(())
@@ -310,13 +305,13 @@ impl<'m> TlsReport<'m> {
 
     fn columns() -> Vec<Column> {
         vec![
-            Column::new("FROM", 14),
-            Column::new("HOST:PORT", 14),
-            Column::new("STATUS", 9),
-            Column::new("SERVER", 0),
+            Column::new("FROM", 20),
+            Column::new("HOST:PORT", 18),
+            Column::new("STATUS", 11),
+            Column::new("SERVER", 10),
             Column::new("CLIENT", 0),
-            Column::new("AUTHN POLICY", 12),
-            Column::new("DESTINATION RULE", 12),
+            Column::new("AUTHN POLICY", 18),
+            Column::new("DESTINATION RULE", 18),
             Column::wide("TARGET", 0),
             Column::wide("WIRE", 0),
             Column::wide("ENDPOINTS", 0),
@@ -325,12 +320,19 @@ impl<'m> TlsReport<'m> {
     }
 
     /// The cells of a row of the table, over the verdicts that it stands for.
-    fn line(&self, rows: &ServiceRows<'m>, service: &Service, row: &Row, cells: &[&Cell], from: String) -> Vec<report::Cell> {
+    fn line(
+        &self,
+        rows: &ServiceRows<'m>,
+        service: &Service,
+        row: &Row,
+        cells: &[&Cell],
+        from: String,
+    ) -> Vec<report::Cell> {
         let mesh = self.mesh();
         let distinct = |of: &dyn Fn(&Cell) -> String| {
             let mut values: Vec<String> = Vec::new();
             for value in cells.iter().map(|cell| of(cell)) {
-                if !values.contains(&value) {
+                if !value.is_empty() && !values.contains(&value) {
                     values.push(value);
                 }
             }
@@ -344,7 +346,7 @@ impl<'m> TlsReport<'m> {
                 let same = cells.iter().all(|cell| cell.outcome.failure == failure);
                 status_words(row.status(), failure.filter(|_| same), row.all_expected())
             }
-            _ => (mixed_words(cells), Tone::Warn),
+            _ => (mixed_words(cells), status_words(row.worst().min(Status::Mixed), None, false).1),
         };
         let targets = distinct(&|cell| {
             let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
@@ -358,12 +360,21 @@ impl<'m> TlsReport<'m> {
             report::Cell::new(status.0, status.1),
             plain(distinct(&|cell| cell.mode.unwrap_or("?").to_owned())),
             plain(row.decision.client_tls().unwrap_or("?").to_owned()),
-            plain(distinct(&|cell| dash(policy_name(mesh, cell)))),
+            plain(dash(
+                Some(distinct(&|cell| policy_name(mesh, cell).unwrap_or_default())).filter(|names| !names.is_empty()),
+            )),
             plain(dash(rule_name(mesh, row))),
             plain(targets),
             plain(distinct(&|cell| cell.wire.map_or("?", Wire::word).to_owned())),
             plain(endpoints.to_string()),
-            plain(distinct(&|cell| reason_words(mesh, cell).unwrap_or_default())),
+            plain(
+                match (distinct(&|cell| reason_words(mesh, cell).unwrap_or_default()), routed(&self.matrix, rows, row))
+                {
+                    (reason, Some(true)) => reason,
+                    (reason, _) if reason.is_empty() => "no route sends to this subset".to_owned(),
+                    (reason, _) => format!("{reason}; no route sends to this subset"),
+                },
+            ),
         ]
     }
 
@@ -410,7 +421,8 @@ fn mixed_words(cells: &[&Cell]) -> String {
     for cell in cells {
         *counts.entry((cell.outcome.status, cell.outcome.failure)).or_default() += 1;
     }
-    let words = counts.iter().map(|((status, failure), count)| format!("{count} {}", status_words(*status, *failure, false).0));
+    let words =
+        counts.iter().map(|((status, failure), count)| format!("{count} {}", status_words(*status, *failure, false).0));
     format!("MIXED {}", words.collect::<Vec<_>>().join(", "))
 }
 
@@ -444,7 +456,10 @@ impl Report for TlsReport<'_> {
         let mut parts: Vec<report::Cell> = Vec::new();
         for status in Status::ALL.iter().rev() {
             if let Some(count) = self.counts.statuses.get(status) {
-                parts.push(report::Cell::new(format!("{count} {}", status.word()), status_words(*status, None, false).1));
+                parts.push(report::Cell::new(
+                    format!("{count} {}", status.word()),
+                    status_words(*status, None, false).1,
+                ));
             }
         }
         if self.counts.outside > 0 {
@@ -457,7 +472,7 @@ impl Report for TlsReport<'_> {
             }
             words.push(part);
         }
-        lines.push(Line { indent: 0, words });
+        lines.push(Line::new(0, words));
         for (reason, count) in &self.counts.reasons {
             lines.push(Line::plain(2, format!("{} UNKNOWN: {reason}", plural(*count, what))));
         }
@@ -468,15 +483,25 @@ impl Report for TlsReport<'_> {
         };
         if !mesh.assumed_namespaces.is_empty() {
             let how = if mesh.options.assume_injected { "injected" } else { "not injected" };
-            let flag = if mesh.options.assume_injected { "--assume-injected=false reverses" } else { "--assume-injected reverses" };
-            let text = format!("assumed {how}, as the input has no such Namespace: {} ({flag})", names(&mesh.assumed_namespaces));
+            let flag = if mesh.options.assume_injected {
+                "--assume-injected=false reverses"
+            } else {
+                "--assume-injected reverses"
+            };
+            let text = format!(
+                "assumed {how}, as the input has no such Namespace: {} ({flag})",
+                names(&mesh.assumed_namespaces)
+            );
             lines.push(Line::plain(0, text));
         }
         for (reason, count) in &mesh.not_judged {
             lines.push(Line::plain(0, format!("not judged: {} {reason}", plural(*count, "object"))));
         }
         if self.counts.statuses.contains_key(&Status::Conflict) && !self.view.why {
-            lines.push(Line::plain(0, "--why shows what decided each row and what mends a CONFLICT; meshctl explain F2 explains a code"));
+            lines.push(Line::plain(
+                0,
+                "--why shows what decided each row and what mends a CONFLICT; meshctl explain F2 explains a code",
+            ));
         }
         lines
     }
@@ -484,11 +509,15 @@ impl Report for TlsReport<'_> {
     fn lists(&self) -> Vec<List<'_>> {
         let items: Feed<'_, serde_json::Value> = Box::new(move |each| {
             if self.view.expand {
-                return self.each_cell(&mut |rows, _, row, cell, client| {
-                    match json::expanded(&self.matrix, rows, row, cell, client) {
-                        Some(cell) => each(serde_json::to_value(cell)?),
-                        None => Ok(()),
-                    }
+                return self.each_cell(&mut |rows, _, row, cell, client| match json::expanded(
+                    &self.matrix,
+                    rows,
+                    row,
+                    cell,
+                    client,
+                ) {
+                    Some(cell) => each(serde_json::to_value(cell)?),
+                    None => Ok(()),
                 });
             }
             for (rows, _, row) in self.rows() {

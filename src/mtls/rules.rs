@@ -49,7 +49,8 @@ impl Table {
                 by_host.entry(rule.host.clone()).or_default().push(number);
             }
         }
-        let mut lengths: Vec<usize> = by_host.keys().filter(|h| h.wildcard().is_some()).map(|h| h.as_str().len()).collect();
+        let mut lengths: Vec<usize> =
+            by_host.keys().filter(|h| h.wildcard().is_some()).map(|h| h.as_str().len()).collect();
         lengths.sort_unstable_by(|a, b| b.cmp(a));
         lengths.dedup();
         let hosts = by_host.into_iter().map(|(host, numbers)| (host, host_rules(mesh, &numbers))).collect();
@@ -126,7 +127,10 @@ impl RuleIndex {
         for (namespace, numbers) in namespaces {
             let local = numbers.iter().filter(|n| {
                 rule(n).is_some_and(|r| {
-                    r.export_to.is_empty() || has(&r.export_to, "*") || has(&r.export_to, ".") || has(&r.export_to, namespace)
+                    r.export_to.is_empty()
+                        || has(&r.export_to, "*")
+                        || has(&r.export_to, ".")
+                        || has(&r.export_to, namespace)
                 })
             });
             let exported = numbers.iter().filter(|n| rule(n).is_some_and(|r| !private_only(r)));
@@ -174,7 +178,8 @@ impl RuleIndex {
         for table in [self.exported.get(namespace), self.exported.get(&mesh.root)].into_iter().flatten() {
             for entry in table.best(service).into_iter().flat_map(|rules| rules.orders.iter().flatten()) {
                 let export = mesh.rules.get(entry.first as usize).map_or(&[][..], |rule| &rule.export_to);
-                named.extend(export.iter().filter(|word| !matches!(&***word, "*" | "." | "~")).map(|w| Arc::from(&**w)));
+                named
+                    .extend(export.iter().filter(|word| !matches!(&***word, "*" | "." | "~")).map(|w| Arc::from(&**w)));
             }
         }
         named.sort_unstable();
@@ -185,14 +190,22 @@ impl RuleIndex {
     /// The rules that a client of a namespace finds for a service (2.4): client namespace, service namespace, root
     /// namespace; the first namespace with *any* host match ends the search, useful or not.
     #[must_use]
-    pub fn find(&self, mesh: &Mesh, client: &str, service: &Host, service_namespace: &str) -> Option<(Step, &HostRules)> {
+    pub fn find(
+        &self,
+        mesh: &Mesh,
+        client: &str,
+        service: &Host,
+        service_namespace: &str,
+    ) -> Option<(Step, &HostRules)> {
         let own = if *client == *mesh.root { Some(&self.root_local) } else { self.local.get(client) };
         if let Some(found) = own.and_then(|table| table.best(service)) {
             return Some((Step::Client, found));
         }
         for (step, namespace) in [(Step::Service, service_namespace), (Step::Root, &*mesh.root)] {
             let found = self.exported.get(namespace).and_then(|table| table.best(service));
-            if let Some(rules) = found.filter(|rules| rules.orders.iter().any(|order| order.iter().any(|e| exported_to(mesh, e, client)))) {
+            if let Some(rules) = found
+                .filter(|rules| rules.orders.iter().any(|order| order.iter().any(|e| exported_to(mesh, e, client))))
+            {
                 return Some((step, rules));
             }
         }
@@ -241,7 +254,9 @@ fn host_rules(mesh: &Mesh, numbers: &[u32]) -> HostRules {
         .iter()
         .filter(|n| {
             numbers.iter().any(|other| match (rule(n), rule(other)) {
-                (Some(a), Some(b)) => n != &other && a.selector.is_some() == b.selector.is_some() && !order_known(&a.meta, &b.meta),
+                (Some(a), Some(b)) => {
+                    n != &other && a.selector.is_some() == b.selector.is_some() && !order_known(&a.meta, &b.meta)
+                }
                 _ => false,
             })
         })

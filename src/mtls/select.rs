@@ -33,7 +33,11 @@ impl Filter {
     /// Whether it leaves anything out.
     #[must_use]
     pub fn chooses(&self) -> bool {
-        self.from.is_some() || self.to.is_some() || !self.namespaces.is_empty() || !self.labels.is_empty() || !self.any_status()
+        self.from.is_some()
+            || self.to.is_some()
+            || !self.namespaces.is_empty()
+            || !self.labels.is_empty()
+            || !self.any_status()
     }
 
     /// Whether rows of a service are wanted.
@@ -51,7 +55,9 @@ impl Filter {
         let subset = subset_name(mesh, row);
         self.port.is_none_or(|wanted| port == Some(wanted))
             && self.subset.as_deref().is_none_or(|wanted| subset == Some(wanted))
-            && (self.any_status() || self.wants_status(row.status(), row.all_expected()) || row.cells.iter().any(|cell| self.wants_cell(row, cell)))
+            && (self.any_status()
+                || self.wants_status(row.status(), row.all_expected())
+                || row.cells.iter().any(|cell| self.wants_cell(row, cell)))
     }
 
     fn any_status(&self) -> bool {
@@ -118,7 +124,8 @@ impl<'a, 'm> Clients<'a, 'm> {
         let Some(class) = self.matrix.class_of.get(workload as usize) else { return false };
         self.set.classes.contains(class)
             || self.set.bases.iter().any(|(base, except)| {
-                self.matrix.bases.get(base).is_some_and(|all| all.binary_search(class).is_ok()) && except.binary_search(class).is_err()
+                self.matrix.bases.get(base).is_some_and(|all| all.binary_search(class).is_ok())
+                    && except.binary_search(class).is_err()
             })
     }
 
@@ -208,8 +215,14 @@ impl<'a, 'm> Clients<'a, 'm> {
     }
 
     fn class_kinds(&self) -> BTreeSet<Proxy> {
-        let single = self.set.classes.iter().filter_map(|n| self.matrix.classes.get(*n as usize)).map(|class| class.proxy);
-        let of_bases = self.set.bases.iter().filter(|(base, _)| matches!(base, Base::Plain | Base::Trimmed(_))).map(|_| Proxy::Sidecar);
+        let single =
+            self.set.classes.iter().filter_map(|n| self.matrix.classes.get(*n as usize)).map(|class| class.proxy);
+        let of_bases = self
+            .set
+            .bases
+            .iter()
+            .filter(|(base, _)| matches!(base, Base::Plain | Base::Trimmed(_)))
+            .map(|_| Proxy::Sidecar);
         single.chain(of_bases).collect()
     }
 }

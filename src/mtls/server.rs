@@ -178,7 +178,8 @@ mod tests {
     #[test]
     fn the_nearest_level_that_sets_a_mode_wins() {
         // mesh, namespace, workload, ports of the workload policy, port asked -> mode, number of the policy
-        type Row = (Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, u16, MtlsMode, Option<u32>);
+        type Row =
+            (Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, Option<Option<MtlsMode>>, u16, MtlsMode, Option<u32>);
         let ports = [(8080, None), (9000, Some(Strict)), (9090, Some(Disable))];
         let rows: &[Row] = &[
             (None, None, None, 80, Permissive, None),
@@ -195,11 +196,8 @@ mod tests {
         for (mesh, namespace, workload, port, mode, from) in rows {
             let of = |mode: &Option<Option<MtlsMode>>| policy(mode.unwrap_or(None), &[]);
             let policies = [of(mesh), of(namespace), policy(workload.unwrap_or(None), &ports)];
-            let winners = Winners {
-                mesh: mesh.map(|_| 0),
-                namespace: namespace.map(|_| 1),
-                workload: workload.map(|_| 2),
-            };
+            let winners =
+                Winners { mesh: mesh.map(|_| 0), namespace: namespace.map(|_| 1), workload: workload.map(|_| 2) };
             let (got, place) = effective_mode(&policies, winners, *port);
             assert_eq!((got, place.policy), (*mode, *from), "{mesh:?} {namespace:?} {workload:?} {port}");
         }

@@ -22,7 +22,8 @@ pub fn sidecars_of(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
         numbers.iter().copied().filter(|n| get(n).is_some_and(wanted)).collect()
     };
     let own = in_namespace(&workload.meta.namespace);
-    let mut found = with(own, &|s| s.selector.as_ref().is_some_and(|selector| mesh.selects(selector, workload) == Ok(true)));
+    let mut found =
+        with(own, &|s| s.selector.as_ref().is_some_and(|selector| mesh.selects(selector, workload) == Ok(true)));
     if found.is_empty() {
         found = with(own, &|s| s.selector.is_none());
     }
@@ -81,7 +82,8 @@ impl Pattern {
 
     fn matches(&self, namespace: &str, host: &Host) -> bool {
         // `host.Name.Matches` is symmetric for wildcards: a wildcard service is imported by a name below it too.
-        self.namespace.as_deref().is_none_or(|own| own == namespace) && (self.host.matches(host) || host.matches(&self.host))
+        self.namespace.as_deref().is_none_or(|own| own == namespace)
+            && (self.host.matches(host) || host.matches(&self.host))
     }
 }
 
@@ -188,7 +190,8 @@ pub fn outbound_captured(workload: &Workload, service: &Service, port: u16, endp
     if annotation("traffic.sidecar.istio.io/excludeOutboundPorts").is_some_and(|list| lists_port(list, port)) {
         return Some(false);
     }
-    let by_port = annotation("traffic.sidecar.istio.io/includeOutboundPorts").is_some_and(|list| lists_port(list, port));
+    let by_port =
+        annotation("traffic.sidecar.istio.io/includeOutboundPorts").is_some_and(|list| lists_port(list, port));
     let include = annotation("traffic.sidecar.istio.io/includeOutboundIPRanges").filter(|list| list.trim() != "*");
     let exclude = annotation("traffic.sidecar.istio.io/excludeOutboundIPRanges").filter(|list| !list.trim().is_empty());
     if include.is_none() && exclude.is_none() {
@@ -199,11 +202,13 @@ pub fn outbound_captured(workload: &Workload, service: &Service, port: u16, endp
     }
     let own: Vec<&str> = service.addresses.iter().map(|ip| &**ip).collect();
     let direct = matches!(service.resolution, Resolution::Headless | Resolution::Passthrough);
-    let addresses: Vec<IpAddr> = if direct { endpoint_ips } else { &own[..] }.iter().filter_map(|ip| ip.parse().ok()).collect();
+    let addresses: Vec<IpAddr> =
+        if direct { endpoint_ips } else { &own[..] }.iter().filter_map(|ip| ip.parse().ok()).collect();
     if addresses.is_empty() {
         return None;
     }
-    let inside = |list: Option<&str>, ip: IpAddr| list.is_some_and(|list| list.split(',').any(|range| contains(range, ip)));
+    let inside =
+        |list: Option<&str>, ip: IpAddr| list.is_some_and(|list| list.split(',').any(|range| contains(range, ip)));
     let captured = |ip: &IpAddr| {
         let included = include.is_none() || inside(include, *ip) || by_port;
         included && !inside(exclude, *ip)

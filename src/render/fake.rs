@@ -72,7 +72,7 @@ impl Report for Fake {
             return vec![];
         }
         let counts = vec![Cell::new("1 OK", Tone::Good), Cell::plain(", 1 CONFLICT, 1 PLAINTEXT")];
-        vec![Line { indent: 0, words: counts }, Line::plain(0, "namespace default is assumed injected")]
+        vec![Line::new(0, counts), Line::plain(0, "namespace default is assumed injected")]
     }
 
     fn lists(&self) -> Vec<List<'_>> {
@@ -88,7 +88,7 @@ impl Report for Fake {
         let why = match self.rows.is_empty() {
             true => vec![],
             false => vec![
-                Line { indent: 0, words: vec![Cell::new("because", Tone::Strong)] },
+                Line::new(0, vec![Cell::new("because", Tone::Strong)]),
                 Line::plain(2, "default/strict sets STRICT, which beats what the namespace says (policies/a.yaml:3)"),
             ],
         };

@@ -37,10 +37,15 @@ pub(super) fn write(table: &Table<'_>, wide: bool, page: &mut Page<'_>) -> io::R
     row(&heads, &columns, page)?;
     (table.rows)(&mut |cells| {
         row(&cells, &columns, page)?;
+        let mut words = Vec::new();
         for column in &below {
-            let Some(cell) = cells.get(column.at).filter(|cell| !cell.text.is_empty()) else { continue };
-            let head = Cell::new(format!("{}: ", column.head), Tone::Dim);
-            page.line(&Line { indent: GAP, words: vec![head, cell.clone()] })?;
+            let Some(cell) = cells.get(column.at).filter(|cell| !matches!(&*cell.text, "" | "-")) else { continue };
+            let gap = if words.is_empty() { "" } else { "  " };
+            words.push(Cell::new(format!("{gap}{}: ", column.head), Tone::Dim));
+            words.push(cell.clone());
+        }
+        if !words.is_empty() {
+            page.line(&Line::new(GAP, words))?;
         }
         Ok(())
     })
@@ -50,7 +55,12 @@ pub(super) fn write(table: &Table<'_>, wide: bool, page: &mut Page<'_>) -> io::R
 fn measure(table: &Table<'_>, wide: bool) -> io::Result<Option<Vec<Fitted>>> {
     let shown = table.columns.iter().enumerate().filter(|(_, column)| wide || !column.wide);
     let mut columns: Vec<Fitted> = shown
-        .map(|(at, column)| Fitted { at, head: escape(&column.head).into_owned().into(), least: column.min, width: width(&escape(&column.head)) })
+        .map(|(at, column)| Fitted {
+            at,
+            head: escape(&column.head).into_owned().into(),
+            least: column.min,
+            width: width(&escape(&column.head)),
+        })
         .collect();
     let mut empty = true;
     (table.rows)(&mut |cells| {

@@ -22,7 +22,7 @@ impl Page<'_> {
         if std::mem::replace(&mut self.begun, true) { writeln!(self.out) } else { Ok(()) }
     }
 
-    /// Writes a line of text, wrapped on a terminal; what is wrapped is indented by two more.
+    /// Writes a line of text, wrapped on a terminal.
     pub(super) fn line(&mut self, line: &Line) -> io::Result<()> {
         let mut text = String::new();
         let mut ends = Vec::with_capacity(line.words.len());
@@ -31,9 +31,10 @@ impl Page<'_> {
             ends.push((text.len(), word.tone));
         }
         let room = |indent: usize| self.style.width.map_or(usize::MAX, |w| w.saturating_sub(indent).max(NARROWEST));
-        for (at, piece) in wrap::pieces(&text, room(line.indent), room(line.indent + 2)).into_iter().enumerate() {
+        for (at, piece) in wrap::pieces(&text, room(line.indent), room(line.indent + line.hang)).into_iter().enumerate()
+        {
             if !piece.is_empty() {
-                spaces(line.indent + if at == 0 { 0 } else { 2 }, self.out)?;
+                spaces(line.indent + if at == 0 { 0 } else { line.hang }, self.out)?;
             }
             let mut start = 0;
             for (end, tone) in &ends {
@@ -83,7 +84,7 @@ pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn
 /// A finding as compilers print it.
 fn block(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
     let message = format!(" {}: {}", finding.code.name, finding.message);
-    page.line(&Line { indent: 0, words: vec![title(finding), Cell::plain(message)] })?;
+    page.line(&Line::new(0, vec![title(finding), Cell::plain(message)]))?;
     // The place stays whole however long it is: terminals and editors make a link of it.
     write!(page.out, "  ")?;
     paint("-->", Tone::Dim, page.style.colour, page.out)?;
@@ -98,7 +99,7 @@ fn block(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
 }
 
 fn note(word: &'static str, text: String, page: &mut Page<'_>) -> io::Result<()> {
-    page.line(&Line { indent: 2, words: vec![Cell::new(word, Tone::Dim), Cell::plain(text)] })
+    page.line(&Line::new(2, vec![Cell::new(word, Tone::Dim), Cell::plain(text)]))
 }
 
 /// A finding as editors and `grep` read it.
@@ -108,7 +109,7 @@ fn one_line(finding: &Finding, wide: bool, page: &mut Page<'_>) -> io::Result<()
         message.push_str(&format!(" (help: {})", finding.help));
     }
     let words = vec![Cell::plain(format!("{}: ", finding.at)), title(finding), Cell::plain(message)];
-    page.line(&Line { indent: 0, words })
+    page.line(&Line::new(0, words))
 }
 
 /// `error[MC0001]`.

@@ -1,0 +1,131 @@
+//! What stands in for objects that the input does not have: workloads where there are only Services, services and
+//! clients where there are only policies. So the plain matrix of policies and rules always has rows (output.md 2).
+
+use super::service::{Origin, Port, Resolution, TargetPort};
+use super::{Host, Labels, Mesh, Meta, ObjectId, Protocol, Proxy, Service, Workload};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Mesh {
+    /// The namespace of a Kubernetes host, also of a wildcard over one namespace.
+    fn namespace_of(&self, host: &Host) -> Option<Arc<str>> {
+        let rest = host.as_str().strip_suffix(&format!(".svc.{}", self.options.cluster_domain))?;
+        let namespace = rest.rsplit('.').next().filter(|name| !name.is_empty() && !name.starts_with('*'))?;
+        rest.contains('.').then(|| namespace.into())
+    }
+
+    /// Namespaces that policies and rules live in or speak of, but the root's.
+    fn named_namespaces(&self) -> BTreeSet<Arc<str>> {
+        let policies = self.policies.iter().map(|policy| policy.meta.namespace.clone());
+        let rules = self.rules.iter().map(|rule| rule.meta.namespace.clone());
+        let hosts = self.rules.iter().filter_map(|rule| self.namespace_of(&rule.host));
+        let mut names: BTreeSet<_> = policies.chain(rules).chain(hosts).collect();
+        names.remove(&self.root);
+        names
+    }
+
+    /// Without any Service, the hosts that rules name become services, and so does "any service" of each namespace that
+    /// a policy or a rule speaks of.
+    pub(super) fn imagine_services(&mut self) {
+        if !self.services.is_empty() || (self.policies.is_empty() && self.rules.is_empty()) {
+            return;
+        }
+        let domain = self.options.cluster_domain.clone();
+        let mut hosts: BTreeSet<Host> = self.rules.iter().map(|rule| rule.host.clone()).collect();
+        let namespaces = self.named_namespaces();
+        hosts.extend(namespaces.iter().map(|name| Host(format!("*.{name}.svc.{domain}").into())));
+        // The mesh-wide policy speaks of services that nothing else names.
+        let wide = self.policies.iter().any(|policy| policy.meta.namespace == self.root);
+        if wide && !hosts.iter().any(|host| host.wildcard().is_some() && self.namespace_of(host).is_none()) {
+            hosts.insert(Host(format!("*.svc.{domain}").into()));
+        }
+        let services: Vec<Service> = hosts.into_iter().map(|host| self.imagined_service(host)).collect();
+        self.services = services;
+    }
+
+    fn imagined_service(&self, host: Host) -> Service {
+        // Ports that rules for this host set apart, and all others as port 0.
+        let mut numbers = BTreeSet::from([0]);
+        for rule in self.rules.iter().filter(|rule| rule.host.matches(&host) || rule.host == host) {
+            let policies = rule.policy.iter().chain(rule.subsets.iter().filter_map(|subset| subset.policy.as_ref()));
+            numbers.extend(policies.flat_map(|policy| policy.ports.iter().filter_map(|(number, _)| *number)));
+        }
+        let port =
+            |number| Port { name: "".into(), number, target: TargetPort::Number(number), protocol: Protocol::Auto };
+        let name: Arc<str> = host.as_str().split('.').next().unwrap_or("").into();
+        Service {
+            meta: self.nowhere(self.namespace_of(&host).unwrap_or_default(), name),
+            ports: numbers.into_iter().map(port).collect(),
+            selector: None,
+            resolution: Resolution::ClusterIp,
+            origin: Origin::Synthetic,
+            export_to: Vec::new(),
+            alias: None,
+            addresses: Vec::new(),
+            entry: None,
+            host,
+        }
+    }
+
+    /// The meta of something that is in no file.
+    fn nowhere(&self, namespace: Arc<str>, name: Arc<str>) -> Meta {
+        let (labels, annotations) = (Labels::default(), Labels::default());
+        Meta { id: ObjectId(u32::MAX), namespace, name, labels, annotations, created: None }
+    }
+
+    /// Without any workload: those that the Services' selectors speak of; without real Services, one client per
+    /// namespace.
+    pub(super) fn imagine_workloads(&self) -> Vec<Workload> {
+        if self.services.iter().any(|service| service.origin != Origin::Synthetic) {
+            return self.services.iter().filter_map(selected_workload).collect();
+        }
+        if self.services.is_empty() {
+            return Vec::new();
+        }
+        let mut namespaces = self.named_namespaces();
+        namespaces.extend(self.namespaces.keys().filter(|name| **name != self.root).cloned());
+        if namespaces.is_empty() {
+            namespaces.insert("default".into());
+        }
+        let client =
+            |namespace| assumed(self.nowhere(namespace, "*".into()), "Namespace", Labels::default(), Vec::new());
+        namespaces.into_iter().map(client).collect()
+    }
+}
+
+/// The workload that a Service's selector speaks of.
+fn selected_workload(service: &Service) -> Option<Workload> {
+    let selector = service.selector.clone()?;
+    let named = |port: &Port| match &port.target {
+        TargetPort::Name(name) => Some((name.clone(), port.number)),
+        TargetPort::Number(_) => None,
+    };
+    let meta = Meta { labels: Labels::default(), annotations: Labels::default(), ..service.meta.clone() };
+    Some(assumed(meta, "Service", selector, service.ports.iter().filter_map(named).collect()))
+}
+
+fn assumed(meta: Meta, kind: &'static str, labels: Labels, named_ports: Vec<(Box<str>, u16)>) -> Workload {
+    Workload {
+        kind,
+        labels,
+        annotations: Labels::default(),
+        path: "spec.selector",
+        ips: Vec::new(),
+        named_ports,
+        host_network: false,
+        user_1337: false,
+        service_account: "".into(),
+        node: None,
+        scaled_to_zero: false,
+        owner: None,
+        shown: None,
+        has_application: true,
+        live: false,
+        finished: false,
+        proxy: Proxy::None,
+        proxy_why: String::new(),
+        assumed: true,
+        revision: None,
+        meta,
+    }
+}
