@@ -48,13 +48,13 @@ impl Mesh {
     fn visible(&mut self, meta: &Meta) -> bool {
         let kind = self.objects.get(meta.id.0 as usize).map(|object| object.kind.clone()).unwrap_or_default();
         if !self.sees(&meta.namespace) {
-            *self.not_judged.entry("in a namespace that discoverySelectors leave out".to_owned()).or_default() += 1;
+            self.leave("objects in namespaces that discoverySelectors leave out");
             return false;
         }
         let revision = meta.labels.get("istio.io/rev").filter(|_| REVISIONED.contains(&&*kind));
         if revision.is_some_and(|revision| revision != self.revision) {
             self.other_revisions = true;
-            *self.not_judged.entry(format!("of another revision than {}", self.revision)).or_default() += 1;
+            self.leave(&format!("objects of another revision than {}", self.revision));
             return false;
         }
         true
@@ -88,10 +88,15 @@ impl Mesh {
         }
     }
 
+    /// Counts something that is recognised and not judged.
+    fn leave(&mut self, what: &str) {
+        *self.not_judged.entry(what.to_owned()).or_default() += 1;
+    }
+
     /// A kind that is recognised and not judged yet: counted, and its rows are UNKNOWN.
     fn not_yet(&mut self, meta: &Meta, names: &[Box<str>]) {
         let Some(object) = self.object_ref(meta.id) else { return };
-        *self.not_judged.entry(format!("{}: not judged yet", object.kind)).or_default() += 1;
+        self.leave(&object.kind);
         let reason = format!("{object} is not judged yet");
         let at = self.locate(meta.id, &Path::default());
         let mut scopes = Vec::new();
@@ -148,6 +153,13 @@ impl Mesh {
             }
             if namespace.is_none() && workload.assumed {
                 missing.insert(workload.meta.namespace.clone());
+            }
+        }
+        for workload in &workloads {
+            match workload.proxy {
+                Proxy::Ambient => self.leave("ambient workloads"),
+                Proxy::Waypoint => self.leave("waypoints"),
+                _ => {}
             }
         }
         self.assumed_namespaces = missing.into_iter().collect();

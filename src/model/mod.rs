@@ -103,7 +103,7 @@ pub struct Mesh {
     pub taints: Vec<Taint>,
     /// What is wrong with the input.
     pub findings: Vec<Finding>,
-    /// Objects that are recognised and not judged, by reason.
+    /// What is recognised and not judged: kinds, and words for the rest.
     pub not_judged: BTreeMap<String, usize>,
     /// Documents of each input, as (path, documents).
     pub inputs: Vec<(String, usize)>,

@@ -9,7 +9,7 @@ use super::clients::{self, Class};
 use super::endpoints::{Endpoint, Finder, Front};
 use super::outcome::{Condition, Outcome, PortKind, Sender, ServerSide, Status, Wire, outcome};
 use super::reason::Reason;
-use super::rules::{self, Entry, RuleIndex, Step};
+use super::rules::{self, Entry, Found, RuleIndex, Step};
 use super::server::{self, ModeFrom, Winners, effective_mode};
 use super::visible::{self, ImportTable};
 use crate::model::gateway::GatewayTls;
@@ -530,21 +530,18 @@ impl<'a, 'm> Judged<'a, 'm> {
             return vec![self.row(None, decision, wide, agree(cells))];
         }
         let mesh = self.engine.mesh;
-        let found =
-            self.engine.rules.find(mesh, &self.class.namespace, &self.service.host, &self.service.meta.namespace);
-        if found.is_some_and(|(_, rules)| rules.too_many) {
-            return undecided(Reason::Age);
-        }
+        let (client, host) = (&self.class.namespace, &self.service.host);
         let sample = self.class.sample(mesh);
-        let chosen: Vec<Option<(&Entry, Step)>> = match found {
-            None => vec![None],
-            Some((step, rules)) => {
-                let selects = |selector: &_| sample.is_some_and(|w| mesh.selects(selector, w) == Ok(true));
-                let choose =
-                    |order| rules::choose(mesh, order, step, &self.class.namespace, selects).map(|e| (e, step));
-                rules.orders.iter().map(|order| choose(order)).collect()
-            }
-        };
+        let selects = |selector: &_| sample.is_some_and(|w| mesh.selects(selector, w) == Ok(true));
+        let chosen: Vec<Option<(&Entry, Step)>> =
+            match self.engine.rules.find(mesh, client, host, &self.service.meta.namespace) {
+                Found::Unclear => return undecided(Reason::Age),
+                Found::Nothing => vec![None],
+                Found::Rules(step, rules) => {
+                    let choose = |order| rules::choose(mesh, order, step, client, selects).map(|entry| (entry, step));
+                    rules.orders.iter().map(|order| choose(order)).collect()
+                }
+            };
         let mut subsets: Vec<Option<&str>> = vec![None];
         for (rule, at) in chosen.iter().flatten().flat_map(|(entry, _)| &entry.subsets) {
             let name = self.subset(*rule, *at).map(|s| &*s.name);

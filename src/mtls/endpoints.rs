@@ -253,9 +253,10 @@ impl<'m> Finder<'m> {
         let address = Some(&*machine.address).filter(|text| !text.is_empty());
         let front =
             if tls_mode == "istio" && service.origin != Origin::MeshExternal { Front::Policy } else { Front::NoProxy };
-        let mut endpoint = bare(address, by_name.unwrap_or(target), who, tls_mode, front, port);
+        let number = by_name.unwrap_or(target);
+        let mut endpoint = bare(address, number, who, tls_mode, front, port);
         endpoint.labels = Some(&machine.labels);
-        endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels);
+        endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels, number);
         endpoint.account = machine.service_account.as_deref();
         endpoint
     }
@@ -281,7 +282,7 @@ impl<'m> Finder<'m> {
             // Endpoints are tagged by policy wherever they claim to be capable, also falsely (B2).
             policies: match (front, workload.tls_mode()) {
                 (Front::NoProxy, "disabled") => vec![None],
-                _ => server::workload_policies(self.mesh, workload),
+                _ => server::workload_policies(self.mesh, workload, target),
             },
             port_kinds,
             account,

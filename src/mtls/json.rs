@@ -3,7 +3,7 @@
 use super::because::{Because, because};
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::endpoints::{Endpoint, Who, name_of};
-use super::outcome::{Failure, Status};
+use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, subset_name};
 use crate::model::{Mesh, Proxy, Workload};
 use schemars::JsonSchema;
@@ -191,7 +191,9 @@ pub fn rule_name(mesh: &Mesh, row: &Row) -> Option<String> {
 /// The reason of an UNKNOWN or CONDITIONAL in words.
 #[must_use]
 pub fn reason_words(mesh: &Mesh, cell: &Cell) -> Option<String> {
-    cell.reason.map(|reason| reason.words(mesh)).or(cell.outcome.condition.map(|c| c.words().to_owned()))
+    let refused = (cell.wire == Some(Wire::None)).then(|| "the client's own proxy refuses the call".to_owned());
+    let condition = cell.outcome.condition.map(|condition| condition.words().to_owned());
+    cell.reason.map(|reason| reason.words(mesh)).or(condition).or(refused)
 }
 
 /// Whether a route sends to a row's subset.
@@ -266,7 +268,7 @@ pub fn expanded<'a>(
         endpoint: endpoint.and_then(|endpoint| endpoint_json(mesh, rows, endpoint)),
         server_mode: cell.mode.map(Cow::Borrowed),
         client_tls: row.decision.client_tls(),
-        wire: cell.wire.map(super::outcome::Wire::word),
+        wire: cell.wire.map(Wire::word),
         status: cell.outcome.status,
         failure: cell.outcome.failure.map(Failure::code),
         reason: reason_words(mesh, cell),
@@ -322,7 +324,7 @@ pub fn grouped<'a>(
             e.status == cell.outcome.status
                 && e.failure == cell.outcome.failure.map(Failure::code)
                 && e.server_mode == cell.mode
-                && e.wire == cell.wire.map(super::outcome::Wire::word)
+                && e.wire == cell.wire.map(Wire::word)
         });
         match found {
             Some(entry) => entry.count += 1,
@@ -330,7 +332,7 @@ pub fn grouped<'a>(
                 status: cell.outcome.status,
                 failure: cell.outcome.failure.map(Failure::code),
                 server_mode: cell.mode,
-                wire: cell.wire.map(super::outcome::Wire::word),
+                wire: cell.wire.map(Wire::word),
                 count: 1,
             }),
         }
@@ -354,7 +356,7 @@ pub fn grouped<'a>(
         endpoint: only.and_then(|endpoint| endpoint_json(mesh, rows, endpoint)),
         server_mode: same(&|cell| cell.mode.map(str::to_owned)).map(Cow::Owned),
         client_tls: row.decision.client_tls(),
-        wire: wire.map(super::outcome::Wire::word),
+        wire: wire.map(Wire::word),
         status,
         failure: failure.flatten().map(Failure::code),
         reason: reason_words(mesh, worst),

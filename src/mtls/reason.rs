@@ -59,8 +59,6 @@ pub enum Reason {
     NotInTable,
     /// Two Sidecars compete for the server by age.
     ServerSidecar,
-    /// A workload port that the only-policies view cannot tie to a Service port.
-    WorkloadPort,
 }
 
 impl Reason {
@@ -101,7 +99,6 @@ impl Reason {
             Self::PortProtocol => "several Services declare this port with different protocols",
             Self::NotInTable => "this combination is not in the outcome table",
             Self::ServerSidecar => "several Sidecars compete for the server, and their ages are not in the input",
-            Self::WorkloadPort => "a port of the policy may or may not be this Service port's target",
             Self::Taint(number) => {
                 return mesh.taints.get(number as usize).map_or_else(String::new, |taint| taint.reason.clone());
             }

@@ -378,6 +378,11 @@ impl<'m> TlsReport<'m> {
         ]
     }
 
+    /// Whether subset rows that repeat their service's row are left out: in tables only.
+    fn folds(&self) -> bool {
+        !self.view.expand && !self.view.why && !self.view.matrix
+    }
+
     /// A subset whose cells say what the port's own row says of the same endpoints is not shown again.
     fn repeats(&self, rows: &ServiceRows<'m>, row: &Row) -> bool {
         row.subset.is_some()
@@ -473,6 +478,14 @@ impl Report for TlsReport<'_> {
             words.push(part);
         }
         lines.push(Line::new(0, words));
+        let folded =
+            if self.folds() { self.rows().filter(|(rows, _, row)| self.repeats(rows, row)).count() } else { 0 };
+        if folded > 0 {
+            lines.push(Line::plain(
+                2,
+                format!("{} not shown, the same as the service's own", plural(folded, "subset row")),
+            ));
+        }
         for (reason, count) in &self.counts.reasons {
             lines.push(Line::plain(2, format!("{} UNKNOWN: {reason}", plural(*count, what))));
         }
@@ -494,8 +507,9 @@ impl Report for TlsReport<'_> {
             );
             lines.push(Line::plain(0, text));
         }
-        for (reason, count) in &mesh.not_judged {
-            lines.push(Line::plain(0, format!("not judged: {} {reason}", plural(*count, "object"))));
+        if !mesh.not_judged.is_empty() {
+            let parts: Vec<String> = mesh.not_judged.iter().map(|(what, count)| format!("{count} {what}")).collect();
+            lines.push(Line::plain(0, format!("not judged: {}", parts.join(", "))));
         }
         if self.counts.statuses.contains_key(&Status::Conflict) && !self.view.why {
             lines.push(Line::plain(

@@ -27,7 +27,7 @@ pub struct HostRules {
     /// Entries per possible order.
     pub orders: Vec<Vec<Entry>>,
     /// There are more orders than were tried.
-    pub too_many: bool,
+    too_many: bool,
 }
 
 /// Rules by host.
@@ -92,7 +92,6 @@ pub struct RuleIndex {
     /// Namespaces whose local index has a host, and those with a wildcard.
     local_hosts: HashMap<Host, Vec<Arc<str>>>,
     local_wildcards: Vec<(Host, Vec<Arc<str>>)>,
-    private_by_default: bool,
 }
 
 /// In which of the places that are searched a rule was found.
@@ -121,7 +120,7 @@ impl RuleIndex {
             _ => false,
         };
         let rule = |n: &u32| mesh.rules.get(*n as usize);
-        let mut index = Self { private_by_default, ..Self::default() };
+        let mut index = Self::default();
         let mut namespaces: Vec<_> = mesh.index.rules.iter().collect();
         namespaces.sort_unstable();
         for (namespace, numbers) in namespaces {
@@ -190,32 +189,38 @@ impl RuleIndex {
     /// The rules that a client of a namespace finds for a service (2.4): client namespace, service namespace, root
     /// namespace; the first namespace with *any* host match ends the search, useful or not.
     #[must_use]
-    pub fn find(
-        &self,
-        mesh: &Mesh,
-        client: &str,
-        service: &Host,
-        service_namespace: &str,
-    ) -> Option<(Step, &HostRules)> {
+    pub fn find(&self, mesh: &Mesh, client: &str, service: &Host, service_namespace: &str) -> Found<'_> {
         let own = if *client == *mesh.root { Some(&self.root_local) } else { self.local.get(client) };
-        if let Some(found) = own.and_then(|table| table.best(service)) {
-            return Some((Step::Client, found));
+        if let Some(rules) = own.and_then(|table| table.best(service)) {
+            return Found::of(Step::Client, rules);
         }
         for (step, namespace) in [(Step::Service, service_namespace), (Step::Root, &*mesh.root)] {
-            let found = self.exported.get(namespace).and_then(|table| table.best(service));
-            if let Some(rules) = found
-                .filter(|rules| rules.orders.iter().any(|order| order.iter().any(|e| exported_to(mesh, e, client))))
-            {
-                return Some((step, rules));
+            let Some(rules) = self.exported.get(namespace).and_then(|table| table.best(service)) else { continue };
+            let reaches = |order: &&Vec<Entry>| order.iter().any(|entry| exported_to(mesh, entry, client));
+            match rules.orders.iter().filter(reaches).count() {
+                0 => {}
+                count if count == rules.orders.len() => return Found::of(step, rules),
+                _ => return Found::Unclear,
             }
         }
-        None
+        Found::Nothing
     }
+}
 
-    /// Whether rules without `exportTo` stay in their namespace.
-    #[must_use]
-    pub fn private_by_default(&self) -> bool {
-        self.private_by_default
+/// What a search for rules ended with.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// No rule.
+    Nothing,
+    /// Rules of one host, in the place that ended the search.
+    Rules(Step, &'a HostRules),
+    /// The ages of rules decide, and there are too many orders, or they end the search in different places.
+    Unclear,
+}
+
+impl<'a> Found<'a> {
+    fn of(step: Step, rules: &'a HostRules) -> Self {
+        if rules.too_many { Self::Unclear } else { Self::Rules(step, rules) }
     }
 }
 

@@ -67,6 +67,18 @@ fn oldest(mesh: &Mesh, ordered: &[u32]) -> Vec<u32> {
     })
 }
 
+/// Of several possible winners one for each effect: a hundred policies that say the same are one possibility.
+fn distinct<K: PartialEq>(winners: Vec<u32>, effect: impl Fn(u32) -> K) -> Vec<u32> {
+    let mut effects: Vec<K> = Vec::new();
+    let mut keep = |winner: &u32| {
+        let effect = effect(*winner);
+        let new = !effects.contains(&effect);
+        effects.push(effect);
+        new
+    };
+    winners.into_iter().filter(|winner| keep(winner)).collect()
+}
+
 /// No winner, or each possible one.
 fn choices(winners: Vec<u32>) -> Vec<Option<u32>> {
     if winners.is_empty() { vec![None] } else { winners.into_iter().map(Some).collect() }
@@ -76,26 +88,32 @@ fn choices(winners: Vec<u32>) -> Vec<Option<u32>> {
 /// does not say which of two is older.
 #[must_use]
 pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
-    let of_mesh = choices(oldest(mesh, &of_level(mesh, &mesh.root, Level::Mesh)));
-    let of_namespace = choices(oldest(mesh, &of_level(mesh, namespace, Level::Namespace)));
+    let mode = |n: u32| mesh.policies.get(n as usize).map(|policy| policy.mode);
+    let of_mesh = choices(distinct(oldest(mesh, &of_level(mesh, &mesh.root, Level::Mesh)), mode));
+    let of_namespace = choices(distinct(oldest(mesh, &of_level(mesh, namespace, Level::Namespace)), mode));
     let pairs = of_mesh.iter().flat_map(|m| of_namespace.iter().map(|n| (*m, *n)));
     pairs.map(|(mesh, namespace)| Winners { mesh, namespace, workload: None }).collect()
 }
 
-/// The workload policies that may count for a workload of a namespace, `None` for none. A selector on a label that
-/// only the cluster knows may or may not match.
+/// The workload policies that may count for a port of a workload, `None` for none. A selector on a label that only the
+/// cluster knows may or may not match.
 #[must_use]
-pub fn workload_policies(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
-    with_selectors(mesh, &workload.meta.namespace, |selector| mesh.selects(selector, workload).ok())
+pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
+    with_selectors(mesh, &workload.meta.namespace, port, |selector| mesh.selects(selector, workload).ok())
 }
 
 /// The same for an endpoint that is no pod (a WorkloadEntry): its own labels only.
 #[must_use]
-pub fn machine_policies(mesh: &Mesh, namespace: &str, labels: &Labels) -> Vec<Option<u32>> {
-    with_selectors(mesh, namespace, |selector| Some(selector.subset_of(labels)))
+pub fn machine_policies(mesh: &Mesh, namespace: &str, labels: &Labels, port: u16) -> Vec<Option<u32>> {
+    with_selectors(mesh, namespace, port, |selector| Some(selector.subset_of(labels)))
 }
 
-fn with_selectors(mesh: &Mesh, namespace: &str, selects: impl Fn(&Labels) -> Option<bool>) -> Vec<Option<u32>> {
+fn with_selectors(
+    mesh: &Mesh,
+    namespace: &str,
+    port: u16,
+    selects: impl Fn(&Labels) -> Option<bool>,
+) -> Vec<Option<u32>> {
     let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
     for number in of_level(mesh, namespace, Level::Workload) {
         let Some(policy) = mesh.policies.get(number as usize) else { continue };
@@ -105,12 +123,21 @@ fn with_selectors(mesh: &Mesh, namespace: &str, selects: impl Fn(&Labels) -> Opt
             None => perhaps.push(number),
         }
     }
-    let mut winners = choices(oldest(mesh, &sure));
+    // What a policy does to this one port: its mode, and the port's own.
+    let effect = |n: u32| {
+        let policy = mesh.policies.get(n as usize)?;
+        let own = policy.ports.iter().find(|(number, _)| *number == port).map(|(_, mode)| *mode);
+        Some((policy.mode, own.flatten()))
+    };
+    let mut winners = choices(distinct(oldest(mesh, &sure), effect));
+    if perhaps.is_empty() {
+        return winners;
+    }
     for number in perhaps {
         let mut all = sure.clone();
         all.push(number);
         all.sort_unstable();
-        winners.extend(choices(oldest(mesh, &all)));
+        winners.extend(choices(distinct(oldest(mesh, &all), effect)));
     }
     winners.sort_unstable();
     winners.dedup();
