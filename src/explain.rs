@@ -2,6 +2,7 @@
 
 use crate::finding::{CODES, Code};
 use crate::mtls::outcome::{FAILURES, FailureInfo};
+use crate::report::{Cell, Line, Tone};
 use std::fmt::Write;
 
 macro_rules! pages {
@@ -57,26 +58,20 @@ pub fn find(text: &str) -> Option<Meaning> {
     Some(Meaning::Failures(FAILURES.iter().filter(|info| shared(info) == most).collect()))
 }
 
-/// A failure code as text.
+/// A failure code in lines of text.
 #[must_use]
-pub fn failure_text(info: &FailureInfo) -> String {
-    let mut text = format!("{}: {}\n\nWhat is to be seen\n", info.code, info.title);
-    let mut list = |items: &[&str]| {
-        for item in items {
-            // Writing to a String cannot fail.
-            let _ = writeln!(text, "  - {item}");
-        }
-    };
-    list(info.symptoms);
-    let _ = writeln!(
-        text,
-        "\nWhy\n  {}\n\nWhere to look, what mends it",
-        info.cause.split_whitespace().collect::<Vec<_>>().join(" ")
-    );
-    for item in info.look {
-        let _ = writeln!(text, "  - {item}");
-    }
-    text
+pub fn failure_lines(info: &FailureInfo) -> Vec<Line> {
+    let head = |text: &'static str| Line::new(0, vec![Cell::new(text, Tone::Strong)]);
+    let item = |text: &&'static str| Line::plain(2, format!("- {text}"));
+    let mut lines =
+        vec![Line::new(0, vec![Cell::new(info.code, Tone::Strong), Cell::plain(": "), Cell::plain(info.title)])];
+    lines.extend([Line::plain(0, ""), head("What is to be seen")]);
+    lines.extend(info.symptoms.iter().map(item));
+    let cause: Vec<&str> = info.cause.split_whitespace().collect();
+    lines.extend([Line::plain(0, ""), head("Why"), Line { hang: 0, ..Line::plain(2, cause.join(" ")) }]);
+    lines.extend([Line::plain(0, ""), head("Where to look, what mends it")]);
+    lines.extend(info.look.iter().map(item));
+    lines
 }
 
 /// The list of all codes.

@@ -59,7 +59,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
     };
     let result = match &cli.command {
         Command::TlsCheck(args) => tls_check::run(args, cli.color, io),
-        Command::Explain(args) => explain::run(args, io),
+        Command::Explain(args) => explain::run(args, cli.color, io),
         Command::Completion(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "meshctl", &mut script);
@@ -124,6 +124,15 @@ pub fn outputs(typed: &[String]) -> Result<Vec<Output>> {
     Ok(outputs)
 }
 
+/// Whether standard output is coloured.
+fn coloured(colour: Colour, io: &Io<'_>) -> bool {
+    match colour {
+        Colour::Auto => io.colour,
+        Colour::Always => true,
+        Colour::Never => false,
+    }
+}
+
 /// Writes a report in every format that was asked for.
 ///
 /// # Errors
@@ -140,11 +149,7 @@ pub fn write(report: &dyn Report, outputs: &[Output], colour: Colour, io: &mut I
                     .with_context(|| format!("could not write {path}"))?;
             }
             None => {
-                let colour = match colour {
-                    Colour::Auto => io.colour,
-                    Colour::Always => true,
-                    Colour::Never => false,
-                };
+                let colour = coloured(colour, io);
                 let mut out = io::BufWriter::with_capacity(1 << 16, &mut *io.stdout);
                 render(report, output.format, Style { width: io.width, colour }, &mut out)?;
                 out.flush()?;

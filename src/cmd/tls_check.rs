@@ -9,7 +9,7 @@ use crate::model::{self, Labels, Mesh, Service, Workload};
 use crate::mtls::check::check;
 use crate::mtls::outcome::Status;
 use crate::mtls::report::{Counts, TlsReport, View};
-use crate::mtls::select::{Filter, service_name};
+use crate::mtls::select::{Filter, client_name, service_name};
 use crate::yaml;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
@@ -41,7 +41,10 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     if exit == Exit::Nothing {
         let what = match report.filtered() {
             true => "no row is left: the flags that choose rows leave none",
-            false => "nothing to check: the input holds no service, no policy and no rule that names a host",
+            false if mesh.services.is_empty() => {
+                "nothing to check: the input holds no Service and no policy or rule that speaks of one"
+            }
+            false => "nothing to check: the input holds services, and no workload that could call them",
         };
         writeln!(io.stderr, "meshctl: {what}")?;
     }
@@ -198,6 +201,15 @@ const KINDS: &[(&[&str], &str)] = &[
     (&["ro", "rollout", "rollouts"], "Rollout"),
 ];
 
+/// What there is in place of a name that there is not.
+fn hint(near: Vec<String>, any: Vec<String>) -> String {
+    match (near.is_empty(), any.is_empty()) {
+        (false, _) => format!("; there is {}", near.join(", ")),
+        (true, false) => format!("; the first ones are {}", any.join(", ")),
+        (true, true) => String::new(),
+    }
+}
+
 /// The workloads that `--from` names: by the name of the Pod or template, or of what owns the Pod.
 fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u32>> {
     let (kind, name) = match typed.split_once('/') {
@@ -246,7 +258,8 @@ fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u
         .map(|w| format!("{}.{}", w.meta.name, w.meta.namespace))
         .take(5)
         .collect();
-    let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
+    let any = mesh.workloads.iter().map(client_name).take(5).collect();
+    let hint = hint(near, any);
     bail!("no workload of the input is called {typed}{hint}")
 }
 
@@ -267,9 +280,10 @@ fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<
         return Ok(short);
     }
     // A service that only a wildcard stands for: the host is one that it matches.
-    let covering = find(&|s| s.host.wildcard().is_some_and(|suffix| forms.iter().any(|form| form.ends_with(suffix))));
-    if !covering.is_empty() {
-        return Ok(covering);
+    let covers = |s: &Service| s.host.wildcard().is_some_and(|suffix| forms.iter().any(|form| form.ends_with(suffix)));
+    let longest = mesh.services.iter().filter(|s| covers(s)).map(|s| s.host.as_str().len()).max();
+    if let Some(longest) = longest {
+        return Ok(find(&|s| covers(s) && s.host.as_str().len() == longest));
     }
     let stem = typed.split('.').next().unwrap_or(typed);
     let near: Vec<String> = mesh
@@ -279,7 +293,8 @@ fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<
         .map(|s| service_name(mesh, s))
         .take(5)
         .collect();
-    let hint = if near.is_empty() { String::new() } else { format!("; there is {}", near.join(", ")) };
+    let any = mesh.services.iter().map(|s| service_name(mesh, s)).take(5).collect();
+    let hint = hint(near, any);
     bail!("no service of the input is called {typed}{hint}")
 }
 

@@ -124,6 +124,7 @@ fn assumed(meta: Meta, kind: &'static str, labels: Labels, named_ports: Vec<(Box
         finished: false,
         proxy: Proxy::None,
         proxy_why: String::new(),
+        proxy_label: None,
         assumed: true,
         revision: None,
         meta,

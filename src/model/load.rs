@@ -102,8 +102,8 @@ impl Loader {
                     }
                     item
                 }
-                Read::Unknown(object, near, why) => {
-                    self.report_unknown(&object, at, near, why);
+                Read::Unknown(object, near, field, why) => {
+                    self.report_unknown(&object, at, near, field, why);
                     self.objects.push(object);
                     Item::Nothing
                 }
@@ -128,7 +128,14 @@ impl Loader {
         });
     }
 
-    fn report_unknown(&mut self, object: &Object, at: usize, near: Option<&'static kinds::KindRow>, why: String) {
+    fn report_unknown(
+        &mut self,
+        object: &Object,
+        at: usize,
+        near: Option<&'static kinds::KindRow>,
+        field: &'static str,
+        why: String,
+    ) {
         let help = match near {
             Some(row) if row.group.is_empty() => format!("did you mean kind {} of v1?", row.kind),
             Some(row) => {
@@ -136,18 +143,23 @@ impl Loader {
             }
             None => "check kind and apiVersion: what this object does is not judged".to_owned(),
         };
-        let place = self.place(object.document, object.node);
+        let root = self.documents.get(object.document as usize).map(|d| d.tree.node(object.node));
+        let node = root.and_then(|root| root.get(field)).map_or(object.node, |node| node.id());
+        let place = self.place(object.document, node);
         let mut finding = Finding::new(&finding::UNKNOWN_KIND, place.clone(), why.clone(), help);
         finding.object = Some(object_ref(object));
+        finding.path = Some(Path::new(field));
         self.findings.push(finding);
         self.pend(object, near.map_or("", |row| row.kind), at, why, place);
     }
 
     fn report_issues(&mut self, object: &Object, at: usize, issues: super::issue::Issues, duplicate_keys: bool) {
         let who = object_ref(object);
+        // An object in a namespace that is a template may be anywhere.
+        let kind = if object.namespace.contains("{{") { "" } else { &object.kind };
         if duplicate_keys {
             let place = self.place(object.document, object.node);
-            self.pend(object, &object.kind, at, format!("{who} has a key twice"), place);
+            self.pend(object, kind, at, format!("{who} has a key twice"), place);
         }
         for issue in issues.0 {
             let place = self.place(object.document, issue.node);
@@ -156,7 +168,7 @@ impl Loader {
             finding.object = Some(who.clone());
             finding.path = Some(Path::new(issue.path));
             self.findings.push(finding);
-            self.pend(object, &object.kind, at, message, place);
+            self.pend(object, kind, at, message, place);
         }
     }
 
@@ -187,10 +199,11 @@ impl Loader {
             }
             let at = self.sources.location(document.source, document.at);
             let reason = format!("document {} of {} could not be read", document.number, at.file);
-            // One that was cut before its name may be any.
-            let named = document.namespace.is_some() || document.name.is_some();
-            let kind = document.kind.clone().filter(|_| named).unwrap_or_default();
-            let namespace = document.namespace.as_deref().unwrap_or(&self.options.default_namespace).into();
+            // One whose namespace is a template, is cut off, or comes from elsewhere may be anywhere.
+            let cluster_scoped = kind == Some("Namespace") && document.name.is_some();
+            let placed = document.namespace.is_some() || cluster_scoped;
+            let kind = kind.filter(|_| placed).unwrap_or_default().to_owned();
+            let namespace = document.namespace.as_deref().unwrap_or_default().into();
             let name = document.name.as_deref().unwrap_or_default().into();
             self.pending.push(Pending { kind, namespace, name, reason, object: None, at });
         }

@@ -9,6 +9,7 @@ pub mod filter;
 pub mod gateway;
 pub mod host;
 mod imagine;
+pub mod injection;
 mod issue;
 pub mod kinds;
 mod load;
@@ -41,7 +42,7 @@ pub use taint::{Scope, Taint};
 pub use workload::{Proxy, Workload};
 
 use crate::finding::Finding;
-use crate::location::{Location, ObjectRef, Path, Sources};
+use crate::location::{Location, ObjectRef, Path, Sources, Step};
 use crate::yaml::Document;
 use foldhash::HashMap;
 use std::collections::BTreeMap;
@@ -150,6 +151,32 @@ impl Mesh {
             Some(self.sources.location(span.source, span.start))
         });
         found.unwrap_or_else(Location::unknown)
+    }
+
+    /// The place of a word after the start of a field: of one setting inside a text such as `data.mesh`.
+    #[must_use]
+    pub fn locate_word(&self, id: ObjectId, path: &Path, word: &str) -> Location {
+        let found = self.objects.get(id.0 as usize).and_then(|object| {
+            let document = self.documents.get(object.document as usize)?;
+            let span = document.tree.node(object.node).locate(path);
+            let rest = self.sources.get(span.source)?.text.get(span.start as usize..)?;
+            let at = u32::try_from(rest.find(word)?).ok()?;
+            Some(self.sources.location(span.source, span.start + at))
+        });
+        found.unwrap_or_else(|| self.locate(id, path))
+    }
+
+    /// Whether an object has a field.
+    #[must_use]
+    pub fn has(&self, id: ObjectId, path: &Path) -> bool {
+        let node = self.objects.get(id.0 as usize).and_then(|object| {
+            let document = self.documents.get(object.document as usize)?;
+            path.steps().iter().try_fold(document.tree.node(object.node), |node, step| match step {
+                Step::Key(key) => node.get(key),
+                Step::Index(at) => node.items().nth(*at),
+            })
+        });
+        node.is_some()
     }
 
     /// Kind, namespace and name of an object.

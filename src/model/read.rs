@@ -70,8 +70,8 @@ pub(super) enum Item {
 pub(super) enum Read {
     /// One of ours.
     Ours(Box<(Object, Item, Issues)>),
-    /// A kind in our field that does not exist; the nearest one, where there is one.
-    Unknown(Object, Option<&'static KindRow>, String),
+    /// A kind in our field that does not exist; the nearest one, where there is one, and the field that is wrong.
+    Unknown(Object, Option<&'static KindRow>, &'static str, String),
     /// Another project's object.
     Foreign,
     /// No Kubernetes object at all.
@@ -135,12 +135,13 @@ pub(super) fn read(raw: &Raw, document: &Document, id: ObjectId, default_namespa
         Lookup::Row(row) => row,
         Lookup::Version(row) => {
             let why = format!("{kind} was never served as {api_version}, only as {}", row.versions.join(", "));
-            return Read::Unknown(object(row.namespaced), Some(row), why);
+            return Read::Unknown(object(row.namespaced), Some(row), "apiVersion", why);
         }
         Lookup::Unknown(near) => {
             let what = if kind.is_empty() { "an object without kind".to_owned() } else { format!("{kind:?}") };
             let why = format!("{what} is no kind of {}", if group.is_empty() { version } else { group });
-            return Read::Unknown(object(near.is_none_or(|row| row.namespaced)), near, why);
+            let field = if near.is_some_and(|row| row.kind == kind) { "apiVersion" } else { "kind" };
+            return Read::Unknown(object(near.is_none_or(|row| row.namespaced)), near, field, why);
         }
         Lookup::Other => return Read::Foreign,
     };

@@ -1,6 +1,7 @@
 //! Pods and workload templates: who calls, who answers, and whether a proxy stands in between.
 
-use super::meta::{Labels, Meta};
+use super::injection;
+use super::meta::{Labels, Meta, ObjectId};
 use super::namespace::Namespace;
 use crate::yaml::Node;
 
@@ -77,6 +78,8 @@ pub struct Workload {
     pub proxy: Proxy,
     /// Why it has that proxy, or none.
     pub proxy_why: String,
+    /// The Namespace and its label that decided it, where one did.
+    pub proxy_label: Option<(ObjectId, &'static str)>,
     /// The proxy is an assumption (the Namespace object is not in the input).
     pub assumed: bool,
     /// Revision whose control plane it belongs to, where something names one.
@@ -167,6 +170,7 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str) -> Workload {
         finished: matches!(&*phase, "Succeeded" | "Failed"),
         proxy: Proxy::None,
         proxy_why: String::new(),
+        proxy_label: None,
         assumed: false,
         revision: None,
         shown,
@@ -220,8 +224,13 @@ pub struct InjectionView<'a> {
     pub assume_injected: bool,
 }
 
-/// Namespaces in which nothing is ever injected (`pkg/kube/inject/initializer.go : IgnoredNamespaces`).
-pub const NEVER_INJECTED: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+/// Which proxy a workload has, and why.
+struct Decided {
+    proxy: Proxy,
+    why: String,
+    assumed: bool,
+    label: Option<(ObjectId, &'static str)>,
+}
 
 impl Workload {
     /// The label that endpoints are announced with (`PodTLSMode`).
@@ -233,7 +242,7 @@ impl Workload {
     /// Decides which proxy the workload has. Of a live pod that is what it shows; of a manifest it is predicted
     /// (`mutatingwebhook.yaml` and `inject.go : injectRequired`), and the labels that injection adds are added.
     pub fn settle(&mut self, view: &InjectionView<'_>) {
-        let (proxy, why, assumed) = self.decide(view);
+        let Decided { proxy, why, assumed, label } = self.decide(view);
         if proxy == Proxy::Sidecar && self.shown.is_none() {
             self.labels.add("security.istio.io/tlsMode", "istio");
         }
@@ -248,11 +257,11 @@ impl Workload {
         let enabled = view.namespace.is_some_and(|ns| ns.labels.get("istio-injection") == Some("enabled"));
         let named = self.labels.get("istio.io/rev").or(namespace_revision.filter(|_| !enabled));
         self.revision = named.map(Into::into);
-        (self.proxy, self.proxy_why, self.assumed) = (proxy, why, assumed);
+        (self.proxy, self.proxy_why, self.assumed, self.proxy_label) = (proxy, why, assumed, label);
     }
 
-    fn decide(&self, view: &InjectionView<'_>) -> (Proxy, String, bool) {
-        let sure = |proxy: Proxy, why: &str| (proxy, why.to_owned(), false);
+    fn decide(&self, view: &InjectionView<'_>) -> Decided {
+        let sure = |proxy: Proxy, why: &str| Decided { proxy, why: why.to_owned(), assumed: false, label: None };
         if let Some(proxy) = self.shown {
             return sure(proxy, &format!("the pod runs an Istio proxy ({})", proxy.word()));
         }
@@ -262,11 +271,18 @@ impl Workload {
         if self.live {
             return sure(Proxy::None, "the running pod has no istio-proxy container and no sidecar.istio.io/status");
         }
-        let (injected, why, assumed) = self.predict(view);
-        if !injected {
-            return (Proxy::None, why, assumed);
-        }
-        (template(&self.annotations).unwrap_or(Proxy::Sidecar), why, assumed)
+        let injection = injection::predict(injection::Subject {
+            labels: &self.labels,
+            annotations: &self.annotations,
+            host_network: self.host_network,
+            namespace: &self.meta.namespace,
+            namespace_labels: view.namespace.map(|namespace| &namespace.labels),
+            assume_injected: view.assume_injected,
+        });
+        let injected = template(&self.annotations).unwrap_or(Proxy::Sidecar);
+        let proxy = if injection.wanted { injected } else { Proxy::None };
+        let label = injection.namespace_label.zip(view.namespace).map(|(label, ns)| (ns.meta.id, label));
+        Decided { proxy, why: injection.why, assumed: injection.assumed, label }
     }
 
     /// Why the workload is captured by ztunnel, or `None`. A fact for live pods, a prediction from labels for manifests.
@@ -286,56 +302,5 @@ impl Workload {
         let sidecars = namespace.labels.get("istio-injection") == Some("enabled");
         let ambient = namespace.labels.get("istio.io/dataplane-mode") == Some("ambient");
         (ambient && !sidecars).then_some("its namespace has label istio.io/dataplane-mode: ambient")
-    }
-
-    /// Whether a pod made from this manifest would be injected, why, and whether that is an assumption (1.6).
-    fn predict(&self, view: &InjectionView<'_>) -> (bool, String, bool) {
-        let label = self.labels.get("sidecar.istio.io/inject");
-        let annotation = self.annotations.get("sidecar.istio.io/inject");
-        let own_revision = self.labels.get("istio.io/rev");
-        let injection = view.namespace.and_then(|ns| ns.labels.get("istio-injection"));
-        let revision = view.namespace.and_then(|ns| ns.labels.get("istio.io/rev"));
-        let ns = &self.meta.namespace;
-        // The webhook's selector stops at the exact word; the injector behind it reads any other word but yes as no.
-        let yes = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "on");
-        let veto = label.is_some_and(|word| !yes(word));
-        let (mut wanted, mut why, mut assumed) = match (injection, revision, view.namespace) {
-            (Some("enabled"), _, _) => (!veto, format!("namespace {ns} has label istio-injection: enabled"), false),
-            (Some(word), _, _) => (false, format!("namespace {ns} has label istio-injection: {word}"), false),
-            (None, Some(rev), _) => (!veto, format!("namespace {ns} has label istio.io/rev: {rev}"), false),
-            (None, None, Some(_)) => {
-                let by_label = label == Some("true") && own_revision.is_none();
-                let by_revision = own_revision.is_some() && !veto;
-                let why = if by_label {
-                    "the pod has label sidecar.istio.io/inject: \"true\"".to_owned()
-                } else if by_revision {
-                    "the pod has label istio.io/rev".to_owned()
-                } else {
-                    format!("neither namespace {ns} nor the pod has a label that asks for injection")
-                };
-                (by_label || by_revision, why, false)
-            }
-            (None, None, None) if view.assume_injected => {
-                (!veto, format!("namespace {ns} is not in the input: assumed to be injected"), true)
-            }
-            (None, None, None) => {
-                (false, format!("namespace {ns} is not in the input: assumed not to be injected"), true)
-            }
-        };
-        if veto {
-            (wanted, why, assumed) = (false, "the pod's label sidecar.istio.io/inject forbids it".to_owned(), false);
-        }
-        if NEVER_INJECTED.contains(&&**ns) {
-            (wanted, why, assumed) = (false, format!("nothing is ever injected in namespace {ns}"), false);
-        }
-        if self.host_network {
-            (wanted, why, assumed) = (false, "hostNetwork: true is never injected".to_owned(), false);
-        }
-        // The label beats the annotation, which is only consulted once a webhook has matched.
-        if wanted && label.is_none() && annotation.is_some_and(|word| !yes(word)) {
-            (wanted, why, assumed) =
-                (false, "the pod's annotation sidecar.istio.io/inject forbids it".to_owned(), false);
-        }
-        (wanted, why, assumed)
     }
 }

@@ -10,7 +10,7 @@ use super::server::ModeFrom;
 use crate::location::{Location, ObjectRef, Path};
 use crate::model::destination_rule::TlsMode;
 use crate::model::service::Origin;
-use crate::model::{Mesh, ObjectId, Service, Workload};
+use crate::model::{Mesh, ObjectId, Protocol, Service, Workload};
 
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,9 @@ pub fn tls_path(from: TlsFrom) -> Path {
     }
 }
 
+/// How many hidden rules are named.
+const HIDDEN: usize = 3;
+
 /// Builds the steps of one cell.
 pub struct Chain<'a, 'm> {
     matrix: &'a Matrix<'m>,
@@ -64,7 +67,7 @@ pub fn because<'m>(
     chain.sends();
     let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
     if let Some(endpoint) = endpoint {
-        chain.endpoint(endpoint);
+        chain.endpoint(endpoint, cell);
         chain.server(endpoint, cell);
     }
     chain.outcome(cell, endpoint);
@@ -102,10 +105,10 @@ impl<'m> Chain<'_, 'm> {
                 client.proxy_why
             )
         };
-        if client.kind == "Namespace" || client.kind == "Service" {
-            self.say("client", text);
-        } else {
-            self.cite("client", client.meta.id, Path::new(client.path), text);
+        match client.proxy_label {
+            Some((namespace, label)) => self.cite("client", namespace, Path::new("metadata.labels").key(label), text),
+            None if matches!(client.kind, "Namespace" | "Service") => self.say("client", text),
+            None => self.cite("client", client.meta.id, Path::new(client.path), text),
         }
         if let (Some(target), Some(service)) = (self.rows.target, self.mesh().services.get(self.rows.service as usize))
         {
@@ -173,20 +176,35 @@ impl<'m> Chain<'_, 'm> {
         let Some(service) = self.service().filter(|_| self.row.decision.reach == Reach::Known) else { return };
         let mesh = self.mesh();
         let Some((number, step)) = self.row.decision.rule else {
-            self.say(
-                "rule",
-                format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace),
-            );
+            let text = format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace);
+            self.say("rule", text);
             return;
         };
         let Some(rule) = mesh.rules.get(number as usize) else { return };
+        let hidden = self.hidden(service, client, number);
+        let hides =
+            if hidden.is_empty() { String::new() } else { format!("; it hides {hidden}, nothing is inherited") };
         let place = match step {
-            Step::Client => "the client's namespace, which is searched first",
-            Step::Service => "the service's namespace",
-            Step::Root => "the root namespace, which is searched last",
+            Step::Client | Step::Service => format!("namespace {}", rule.meta.namespace),
+            Step::Root => "the root namespace, which is searched last".to_owned(),
         };
-        let text = format!("host {} is the best match in {place}", rule.host);
+        let text = format!("host {} is the best match in {place}{hides}", rule.host);
         self.cite("rule", rule.meta.id, Path::new("spec.host"), text);
+    }
+
+    /// Other rules that match the host where this client could find them, and that the chosen one hides.
+    fn hidden(&self, service: &Service, client: &Workload, chosen: u32) -> String {
+        let mesh = self.mesh();
+        let searched = [&client.meta.namespace, &service.meta.namespace, &mesh.root];
+        let rules = searched.iter().filter_map(|ns| mesh.index.rules.get(*ns)).flatten().copied();
+        let matching = rules.filter(|n| {
+            *n != chosen && mesh.rules.get(*n as usize).is_some_and(|rule| rule.host.matches(&service.host))
+        });
+        let mut numbers: Vec<u32> = matching.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let names = numbers.iter().filter_map(|n| mesh.rules.get(*n as usize)).map(|rule| rule.meta.slash());
+        names.take(HIDDEN).collect::<Vec<_>>().join(", ")
     }
 
     /// What the client's proxy was told to send, and by which field.
@@ -224,7 +242,11 @@ impl<'m> Chain<'_, 'm> {
             Why::AutoOff => {
                 let text = "automatic mTLS is off (enableAutoMtls: false) and no rule sets tls: plaintext";
                 match mesh.config_from {
-                    Some(id) => self.cite("auto", id, Path::new("data.mesh"), text),
+                    Some(id) => {
+                        let path = Path::new("data.mesh");
+                        let (object, at) = (mesh.object_ref(id), Some(mesh.locate_word(id, &path, "enableAutoMtls")));
+                        self.steps.push(Because { step: "auto", object, at, path: Some(path), text: text.to_owned() });
+                    }
                     None => self.say("auto", text),
                 }
             }
@@ -274,7 +296,7 @@ impl<'m> Chain<'_, 'm> {
         self.cite("tls", rule.meta.id, tls_path(from), text);
     }
 
-    fn endpoint(&mut self, endpoint: &Endpoint<'m>) {
+    fn endpoint(&mut self, endpoint: &Endpoint<'m>, cell: &Cell) {
         if self.row.decision.cluster != Cluster::PerEndpoint || self.row.decision.reach != Reach::Known {
             return;
         }
@@ -284,12 +306,21 @@ impl<'m> Chain<'_, 'm> {
             "disabled" => "announced without tlsMode istio: plaintext".to_owned(),
             other => format!("announced with tlsMode {other}: only the exact word istio counts, plaintext"),
         };
-        if let Who::Workload(number) = endpoint.who {
-            let Some(workload) = mesh.workloads.get(number as usize) else { return };
-            let path = Path::new(workload.path).key("labels").key("security.istio.io/tlsMode");
-            self.cite("endpoint", workload.meta.id, path, text);
-        } else {
-            self.say("endpoint", text);
+        match endpoint.who {
+            Who::Workload(number) => {
+                let Some(workload) = mesh.workloads.get(number as usize) else { return };
+                let label = Path::new(workload.path).key("labels").key("security.istio.io/tlsMode");
+                // A predicted label stands nowhere: then the workload itself is the place.
+                let path = if mesh.has(workload.meta.id, &label) { label } else { Path::new(workload.path) };
+                self.cite("endpoint", workload.meta.id, path, text);
+            }
+            _ => self.say("endpoint", text),
+        }
+        let withheld = endpoint.tls_mode == "istio" && cell.wire == Some(Wire::Plaintext);
+        let policy = cell.from.and_then(|from| from.policy).and_then(|n| mesh.policies.get(n as usize));
+        if let Some(policy) = policy.filter(|_| withheld && self.row.decision.tag.is_none()) {
+            let text = "its policy says DISABLE, so clients are told to send plaintext".to_owned();
+            self.cite("endpoint", policy.meta.id, Path::new("spec"), text);
         }
     }
 
@@ -376,6 +407,7 @@ impl<'m> Chain<'_, 'm> {
                         None => (Path::new("spec.mtls.mode"), format!("for namespace {}", policy.meta.namespace)),
                     };
                     self.cite("server", policy.meta.id, path, format!("{mode} {scope}"));
+                    self.wrong_port(endpoint);
                 }
             }
         }
@@ -384,6 +416,22 @@ impl<'m> Chain<'_, 'm> {
                 "server",
                 "Sidecar.ingress.tls terminates TLS with its own certificate (ENABLE_TLS_ON_SIDECAR_INGRESS)",
             );
+        }
+    }
+
+    /// A port exception that goes by the Service's port has no effect: the key is the workload's (A1).
+    fn wrong_port(&mut self, endpoint: &Endpoint<'m>) {
+        let mesh = self.mesh();
+        let port = self.service().and_then(|s| s.ports.get(self.row.port as usize)).map_or(0, |port| port.number);
+        let policies = endpoint.policies.iter().flatten().filter_map(|n| mesh.policies.get(*n as usize));
+        let names = |wanted: u16| move |(number, _): &(u16, _)| *number == wanted;
+        for policy in policies.filter(|_| port != endpoint.port && endpoint.port > 0) {
+            if policy.ports.iter().any(names(port)) && !policy.ports.iter().any(names(endpoint.port)) {
+                let path = Path::new("spec.portLevelMtls").key(&port.to_string());
+                let text =
+                    format!("{port} is the Service's port and has no effect: the workload's is {}", endpoint.port);
+                self.cite("server", policy.meta.id, path, text);
+            }
         }
     }
 
@@ -441,11 +489,36 @@ impl<'m> Chain<'_, 'm> {
             (Status::Conditional, _, Some(condition)) => format!("CONDITIONAL: {}", condition.words()),
             (status, _, _) => status.word().to_owned(),
         };
-        self.say("outcome", format!("{sent} meets {server}: {end}"));
+        let port = self.service().and_then(|service| service.ports.get(self.row.port as usize));
+        let own = cell.wire == Some(Wire::Plaintext) && port.is_some_and(|port| port.protocol == Protocol::Tls);
+        let note = if own {
+            " (as far as the mesh goes: the port is called TLS, the application may speak it itself)"
+        } else {
+            ""
+        };
+        self.say("outcome", format!("{sent} meets {server}: {end}{note}"));
+        if let Some(text) = self.names(cell, endpoint) {
+            self.say("sni", text);
+        }
         if cell.outcome.status == Status::Conflict {
             let text = super::mend::mend(self.matrix, self.rows, self.row, cell);
             self.say("mend", text);
         }
+    }
+
+    /// The two names that do not fit, where a gateway's server has no filter chain for the client's SNI (1.7).
+    fn names(&self, cell: &Cell, endpoint: Option<&Endpoint<'m>>) -> Option<String> {
+        let Front::Gateway(gateway, server) = endpoint?.front else { return None };
+        let refused = cell.outcome.failure == Some(super::outcome::Failure::F4);
+        let server = self.mesh().gateways.get(gateway as usize)?.servers.get(server as usize).filter(|_| refused)?;
+        let service = self.service()?;
+        let port = service.ports.get(self.row.port as usize)?.number;
+        let subset = super::select::subset_name(self.mesh(), self.row);
+        let sent = super::check::sni(self.mesh(), &self.row.decision, &service.host, port, subset)?;
+        Some(format!(
+            "the client names {sent}, the gateway's server has filter chains for {} only",
+            server.hosts.join(", ")
+        ))
     }
 
     /// Names the objects that compete by age.

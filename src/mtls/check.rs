@@ -458,15 +458,14 @@ fn waypoint_namespaces(mesh: &Mesh) -> HashSet<Arc<str>> {
 /// Adds a row, joining it to one that says the same of other clients.
 fn add(rows: &mut Vec<Row>, row: Row) {
     let same = |a: &Decision, b: &Decision| {
-        // Which Sidecar does not import the service makes no other answer.
-        let plain = |d: &Decision| match d.reach {
-            Reach::PassedThrough(Unknown::NotImported(_)) => {
-                Decision { reach: Reach::PassedThrough(Unknown::NotImported(0)), ..*d }
-            }
-            Reach::BlackHoled(Unknown::NotImported(_)) => {
-                Decision { reach: Reach::BlackHoled(Unknown::NotImported(0)), ..*d }
-            }
-            _ => *d,
+        // Which Sidecar does not import the service, and where the rule was found, make no other answer.
+        let plain = |d: &Decision| {
+            let reach = match d.reach {
+                Reach::PassedThrough(Unknown::NotImported(_)) => Reach::PassedThrough(Unknown::NotImported(0)),
+                Reach::BlackHoled(Unknown::NotImported(_)) => Reach::BlackHoled(Unknown::NotImported(0)),
+                reach => reach,
+            };
+            Decision { reach, rule: d.rule.map(|(number, _)| (number, Step::Client)), ..*d }
         };
         plain(a) == plain(b)
     };
@@ -767,7 +766,7 @@ impl<'a, 'm> Judged<'a, 'm> {
                 else {
                     return made("NONE", None, Outcome::UNKNOWN);
                 };
-                let sni = self.sni(decision, port);
+                let sni = sni(mesh, decision, &self.service.host, port.number, None);
                 let (result, reason) = gateway_outcome(wire, server.tls, kind, sni.as_deref(), &server.hosts);
                 Cell { reason, ..made(server.tls.word(), None, result) }
             }
@@ -797,14 +796,15 @@ impl<'a, 'm> Judged<'a, 'm> {
             }
         };
     }
+}
 
-    /// The SNI that the client sends: the rule's, or Istio's own name of the cluster.
-    fn sni(&self, decision: &Decision, port: &Port) -> Option<String> {
-        let mesh = self.engine.mesh;
-        let own = decision.tls.and_then(|(_, from)| tls_at(mesh, from)).and_then(|tls| tls.sni.as_deref());
-        let mutual = decision.cluster == super::client::Cluster::IstioMutual;
-        own.map(str::to_owned).or_else(|| mutual.then(|| format!("outbound_.{}_._.{}", port.number, self.service.host)))
-    }
+/// The SNI that a client sends: the rule's, or Istio's own name of the cluster (`outbound_.PORT_.SUBSET_.HOST`).
+#[must_use]
+pub fn sni(mesh: &Mesh, decision: &Decision, host: &Host, port: u16, subset: Option<&str>) -> Option<String> {
+    let own = decision.tls.and_then(|(_, from)| tls_at(mesh, from)).and_then(|tls| tls.sni.as_deref());
+    let mutual = decision.cluster == super::client::Cluster::IstioMutual;
+    let subset = subset.unwrap_or_default();
+    own.map(str::to_owned).or_else(|| mutual.then(|| format!("outbound_.{port}_.{subset}_.{host}")))
 }
 
 /// The `tls` block that was read from a field.

@@ -156,7 +156,8 @@ pub struct SummaryJson {
     pub assumed_namespaces: Vec<String>,
 }
 
-/// The whole envelope, for the schema only: it is written piece by piece.
+/// The answer of `meshctl tls-check`: who calls whom with what, and what comes of it.
+// For the schema only: the renderer writes it piece by piece.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(title = "meshctl.tls-check/v1")]
 pub struct EnvelopeJson<'a> {

@@ -1,5 +1,6 @@
 //! What would mend a CONFLICT: the nearest change, in words.
 
+use super::because::tls_path;
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Reach, Unknown, Why};
 use super::outcome::Failure;
@@ -8,8 +9,12 @@ use super::outcome::Failure;
 #[must_use]
 pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) -> String {
     let mesh = matrix.mesh;
-    let rule = row.decision.tls.map(|(_, from)| from.rule).or(row.decision.rule.map(|(n, _)| n));
-    let rule = rule.and_then(|n| mesh.rules.get(n as usize)).map(|r| format!("DestinationRule {}", r.meta.slash()));
+    let name = |n: u32| mesh.rules.get(n as usize).map(|rule| format!("DestinationRule {}", rule.meta.slash()));
+    let rule = match (row.decision.tls, row.decision.rule) {
+        (Some((_, from)), _) => name(from.rule).map(|rule| format!("{rule} ({})", tls_path(from))),
+        (None, Some((n, _))) => name(n),
+        (None, None) => None,
+    };
     let policy = cell.from.and_then(|from| from.policy).and_then(|n| mesh.policies.get(n as usize));
     let policy = policy.map(|p| format!("PeerAuthentication {}", p.meta.slash()));
     let port = rows
@@ -45,7 +50,8 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
             rule.unwrap_or_default()
         ),
         (Some(Failure::F2), _, Why::AutoOff) => {
-            "set tls mode ISTIO_MUTUAL in a DestinationRule for the service, or enableAutoMtls: true".to_owned()
+            let rule = rule.unwrap_or("a DestinationRule for the service".to_owned());
+            format!("set tls mode ISTIO_MUTUAL in {rule}, or enableAutoMtls: true")
         }
         (Some(Failure::F2), ..) => {
             by_rule("remove tls (automatic mTLS adapts) or set mode ISTIO_MUTUAL").unwrap_or(exception)
@@ -59,6 +65,9 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
                 policy.unwrap_or("a PeerAuthentication".to_owned())
             ),
         },
+        (Some(Failure::F4), ..) if cell.from.is_none() => {
+            by_rule("set tls.sni to a host of the Gateway's server").unwrap_or(exception)
+        }
         (Some(Failure::F4 | Failure::F5), ..) => {
             by_rule("set mode ISTIO_MUTUAL (with the sni and subjectAltNames that the server has)").unwrap_or(exception)
         }
@@ -71,7 +80,7 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
         }
         _ => match row.decision.reach {
             Reach::BlackHoled(_) => "import and export the service, or outboundTrafficPolicy ALLOW_ANY".to_owned(),
-            _ => "see meshctl explain for the failure code".to_owned(),
+            _ => by_rule("let rule and policy say the same: remove tls (automatic mTLS adapts)").unwrap_or(exception),
         },
     }
 }

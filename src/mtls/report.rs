@@ -33,6 +33,8 @@ pub struct Counts {
     pub present: BTreeSet<Status>,
     /// Any expected cell.
     pub any_outside: bool,
+    /// The first failure code that is not expected.
+    pub failure: Option<Failure>,
     /// Cells by reason, of UNKNOWN ones.
     pub reasons: BTreeMap<String, usize>,
 }
@@ -86,18 +88,24 @@ impl<'m> TlsReport<'m> {
 
     /// Every wanted row, in order, with its service.
     fn rows(&self) -> impl Iterator<Item = (&ServiceRows<'m>, &'m Service, &Row)> {
+        self.matrix.services.iter().flat_map(|rows| self.rows_of(rows))
+    }
+
+    /// The wanted rows of one service.
+    fn rows_of<'a>(
+        &'a self,
+        rows: &'a ServiceRows<'m>,
+    ) -> impl Iterator<Item = (&'a ServiceRows<'m>, &'m Service, &'a Row)> {
         let mesh = self.mesh();
-        let services = self.matrix.services.iter().filter_map(move |rows| {
-            let service = mesh.services.get(rows.service as usize)?;
-            self.filter.wants_service(rows.service, service).then_some((rows, service))
-        });
-        services.flat_map(move |(rows, service)| {
-            let wanted = rows.rows.iter().filter(move |row| {
-                self.filter.wants_row(mesh, service, row)
-                    && (self.filter.from.is_none() || self.clients(row).count() > 0)
-            });
-            wanted.map(move |row| (rows, service, row))
-        })
+        let service = mesh.services.get(rows.service as usize);
+        let service = service.filter(|service| self.filter.wants_service(rows.service, service));
+        let wanted = |service: &Service, row: &Row| {
+            self.filter.wants_row(mesh, service, row) && (self.filter.from.is_none() || self.clients(row).count() > 0)
+        };
+        let of = move |service| {
+            rows.rows.iter().filter(move |row| wanted(service, row)).map(move |row| (rows, service, row))
+        };
+        service.into_iter().flat_map(of)
     }
 
     fn clients<'a>(&'a self, row: &'a Row) -> Clients<'a, 'm> {
@@ -129,6 +137,7 @@ impl<'m> TlsReport<'m> {
                     true => counts.any_outside = true,
                     false => {
                         counts.present.insert(cell.outcome.status);
+                        counts.failure = counts.failure.or(cell.outcome.failure);
                     }
                 }
                 said.extend(cell.reason);
@@ -380,7 +389,7 @@ impl<'m> TlsReport<'m> {
 
     /// Whether subset rows that repeat their service's row are left out: in tables only.
     fn folds(&self) -> bool {
-        !self.view.expand && !self.view.why && !self.view.matrix
+        !self.view.expand && !self.view.why && !self.view.matrix && self.filter.subset.is_none()
     }
 
     /// A subset whose cells say what the port's own row says of the same endpoints is not shown again.
@@ -405,7 +414,7 @@ fn place_words(mesh: &Mesh, service: &Service, row: &Row) -> String {
 fn status_words(status: Status, failure: Option<Failure>, expected: bool) -> (String, Tone) {
     let code = failure.map(|failure| format!(" {}", failure.code())).unwrap_or_default();
     if expected {
-        return (format!("refused{code}"), Tone::Dim);
+        return (format!("{}{code} (expected)", status.word()), Tone::Dim);
     }
     let tone = match status {
         Status::Ok => Tone::Good,
@@ -457,7 +466,8 @@ impl Report for TlsReport<'_> {
         let mesh = self.mesh();
         let mut lines = Vec::new();
         let what = if self.view.expand { "cell" } else { "row" };
-        let mut words = vec![report::Cell::plain(format!("{}: ", plural(self.counts.total(), what)))];
+        let colon = if self.counts.total() > 0 { ": " } else { "" };
+        let mut words = vec![report::Cell::plain(format!("{}{colon}", plural(self.counts.total(), what)))];
         let mut parts: Vec<report::Cell> = Vec::new();
         for status in Status::ALL.iter().rev() {
             if let Some(count) = self.counts.statuses.get(status) {
@@ -468,7 +478,7 @@ impl Report for TlsReport<'_> {
             }
         }
         if self.counts.outside > 0 {
-            let text = format!("{} refused from outside the mesh, as the policies want", self.counts.outside);
+            let text = format!("{} CONFLICT from outside the mesh, as the policies want", self.counts.outside);
             parts.push(report::Cell::new(text, Tone::Dim));
         }
         for (at, part) in parts.into_iter().enumerate() {
@@ -511,11 +521,12 @@ impl Report for TlsReport<'_> {
             let parts: Vec<String> = mesh.not_judged.iter().map(|(what, count)| format!("{count} {what}")).collect();
             lines.push(Line::plain(0, format!("not judged: {}", parts.join(", "))));
         }
-        if self.counts.statuses.contains_key(&Status::Conflict) && !self.view.why {
-            lines.push(Line::plain(
-                0,
-                "--why shows what decided each row and what mends a CONFLICT; meshctl explain F2 explains a code",
-            ));
+        if let Some(failure) = self.counts.failure.filter(|_| !self.view.why) {
+            let code = failure.code();
+            let text = format!(
+                "--why shows what decided each row and what mends it; meshctl explain {code} explains the code"
+            );
+            lines.push(Line::plain(0, text));
         }
         lines
     }
@@ -561,7 +572,8 @@ impl Report for TlsReport<'_> {
                     each(self.line(rows, service, row, &[cell], client_name(client)))
                 });
             }
-            for (rows, service, row) in self.rows().filter(|(rows, _, row)| !self.repeats(rows, row)) {
+            let folds = self.folds();
+            for (rows, service, row) in self.rows().filter(|(rows, _, row)| !folds || !self.repeats(rows, row)) {
                 let cells: Vec<&Cell> = row.cells.iter().collect();
                 each(self.line(rows, service, row, &cells, self.clients(row).words(row)))?;
             }
@@ -570,19 +582,38 @@ impl Report for TlsReport<'_> {
         Table { columns: Self::columns(), rows }
     }
 
+    /// Names for scripts: `HOST:PORT`, with `--expand` after the client as `NAMESPACE/NAME`.
     fn names(&self) -> Feed<'_, String> {
         Box::new(move |each| {
             let mesh = self.mesh();
-            let name = |from: String, service: &Service, row: &Row| {
+            let place = |service: &Service, row: &Row| {
                 let port = service.ports.get(row.port as usize).map_or(0, |port| port.number);
                 let subset = subset_name(mesh, row).map(|name| format!("|{name}")).unwrap_or_default();
-                format!("{from} -> {}{subset}:{}", service.host, port_words(port))
+                format!("{}{subset}:{}", service.host, port_words(port))
+            };
+            let mut last = String::new();
+            let mut once = |name: String| {
+                if name == last {
+                    return Ok(());
+                }
+                last.clone_from(&name);
+                each(name)
             };
             if self.view.expand {
-                return self.each_cell(&mut |_, service, row, _, client| each(name(client_name(client), service, row)));
+                return self.each_cell(&mut |_, service, row, _, client| {
+                    once(format!("{} {}", client.meta.slash(), place(service, row)))
+                });
             }
-            for (_, service, row) in self.rows() {
-                each(name(self.clients(row).words(row), service, row))?;
+            // Rows are sorted by verdict: of one service, each place is named once.
+            for service in &self.matrix.services {
+                let mut named: Vec<String> = Vec::new();
+                for (_, service, row) in self.rows_of(service) {
+                    let name = place(service, row);
+                    if !named.contains(&name) {
+                        once(name.clone())?;
+                        named.push(name);
+                    }
+                }
             }
             Ok(())
         })

@@ -172,6 +172,7 @@ impl<'a, 'm> Clients<'a, 'm> {
             let workload = self.workloads().first().and_then(|n| mesh.workloads.get(*n as usize));
             return workload.map_or_else(String::new, client_name);
         }
+        let imagined = matches!(mesh.workloads.first(), Some(workload) if workload.kind == "Namespace");
         let proxies: BTreeSet<Proxy> = self.class_kinds();
         let what = match (proxies.len(), proxies.first()) {
             (1, Some(Proxy::Sidecar)) => "sidecars",
@@ -186,6 +187,7 @@ impl<'a, 'm> Clients<'a, 'm> {
                 let first = self.workloads().first().and_then(|n| mesh.workloads.get(*n as usize));
                 format!("{count} {what} in {}", first.map_or("", |w| &w.meta.namespace))
             }
+            namespaces if imagined => format!("any of the {what} in {namespaces} namespaces"),
             namespaces => format!("{count} {what} in {namespaces} namespaces"),
         }
     }
@@ -241,7 +243,12 @@ pub fn client_name(workload: &Workload) -> String {
 pub fn service_name(mesh: &Mesh, service: &Service) -> String {
     let suffix = format!(".svc.{}", mesh.options.cluster_domain);
     match service.origin {
-        Origin::Synthetic if service.host.wildcard().is_some() => format!("any service matching {}", service.host),
+        Origin::Synthetic if service.host.wildcard().is_some() => {
+            // Hosts that are named more closely have rows of their own.
+            let closer = |other: &Service| other.host != service.host && service.host.matches(&other.host);
+            let other = if mesh.services.iter().any(closer) { " other" } else { "" };
+            format!("any{other} service matching {}", service.host)
+        }
         _ => service.host.as_str().strip_suffix(&suffix).unwrap_or(service.host.as_str()).to_owned(),
     }
 }

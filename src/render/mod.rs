@@ -21,7 +21,7 @@ pub use envelope::{EditJson, FindingJson, FixJson, PlaceJson, RelatedJson, json_
 
 pub use style::escape;
 
-use crate::report::Report;
+use crate::report::{Line, Report};
 use std::io;
 use std::str::FromStr;
 
@@ -92,6 +92,14 @@ pub fn render(report: &dyn Report, format: Format, style: Style, out: &mut dyn i
         Format::Markdown => markdown::write(report, out),
         Format::Name => name::write(report, out),
     }
+}
+
+/// Writes lines of text that are no report, wrapped as a report's are.
+///
+/// # Errors
+/// What `out` says, unchanged.
+pub fn lines(lines: &[Line], style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+    text::lines(lines, style, out)
 }
 
 /// How many letters have to be put in, taken out or replaced to make one word the other (Levenshtein).

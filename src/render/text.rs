@@ -48,6 +48,12 @@ impl Page<'_> {
     }
 }
 
+/// Writes lines and nothing else.
+pub(super) fn lines(lines: &[Line], style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut page = Page { out, style, begun: false };
+    lines.iter().try_for_each(|line| page.line(line))
+}
+
 /// Writes `-o table`, or `-o wide`.
 pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page { out, style, begun: false };

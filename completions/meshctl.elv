@@ -1,0 +1,90 @@
+
+use builtin;
+use str;
+
+set edit:completion:arg-completer[meshctl] = {|@words|
+    fn spaces {|n|
+        builtin:repeat $n ' ' | str:join ''
+    }
+    fn cand {|text desc|
+        edit:complex-candidate $text &display=$text' '(spaces (- 14 (wcswidth $text)))$desc
+    }
+    var command = 'meshctl'
+    for word $words[1..-1] {
+        if (str:has-prefix $word '-') {
+            break
+        }
+        set command = $command';'$word
+    }
+    var completions = [
+        &'meshctl'= {
+            cand --color 'When to colour the output'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+            cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+            cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+            cand completion 'Print a completion script for a shell'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;tls-check'= {
+            cand -f 'File, folder or glob to read; - for standard input. Repeatable'
+            cand --filename 'File, folder or glob to read; - for standard input. Repeatable'
+            cand -n 'Only services of this namespace; also the namespace of objects that name none. Repeatable'
+            cand --namespace 'Only services of this namespace; also the namespace of objects that name none. Repeatable'
+            cand --mesh-config 'The mesh''s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has'
+            cand --root-namespace 'The root namespace, where mesh-wide policies live'
+            cand --trust-domain 'The mesh''s trust domain'
+            cand --istiod-env 'A variable of istiod''s environment that differs from Istio''s default. Repeatable'
+            cand --assume-injected 'Count namespaces that the input does not have as injected'
+            cand --from 'Only this client: a workload, with its namespace after a dot, or KIND/NAME'
+            cand --to 'Only this service: NAME, NAME.NAMESPACE or a host, with |SUBSET and :PORT if wanted'
+            cand -l 'Only Services with these labels'
+            cand --selector 'Only Services with these labels'
+            cand --status 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside'
+            cand -o 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --output 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --fail-on 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never'
+            cand --color 'When to colour the output'
+            cand -A 'All namespaces: what files are read with anyway'
+            cand --all-namespaces 'All namespaces: what files are read with anyway'
+            cand --expand 'One row for each client and endpoint, in place of groups'
+            cand --why 'For each row the chain of decisions: object, file, line and field; and what mends a CONFLICT'
+            cand --matrix 'The grid of clients and services'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'meshctl;explain'= {
+            cand --color 'When to colour the output'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'meshctl;completion'= {
+            cand --color 'When to colour the output'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'meshctl;help'= {
+            cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+            cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+            cand completion 'Print a completion script for a shell'
+            cand help 'Print this message or the help of the given subcommand(s)'
+        }
+        &'meshctl;help;tls-check'= {
+        }
+        &'meshctl;help;explain'= {
+        }
+        &'meshctl;help;completion'= {
+        }
+        &'meshctl;help;help'= {
+        }
+    ]
+    $completions[$command]
+}

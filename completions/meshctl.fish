@@ -1,0 +1,72 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_meshctl_global_optspecs
+    string join \n color= h/help V/version
+end
+
+function __fish_meshctl_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_meshctl_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_meshctl_using_subcommand
+    set -l cmd (__fish_meshctl_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c meshctl -n "__fish_meshctl_needs_command" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s f -l filename -d 'File, folder or glob to read; - for standard input. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s n -l namespace -d 'Only services of this namespace; also the namespace of objects that name none. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l mesh-config -d 'The mesh\'s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l trust-domain -d 'The mesh\'s trust domain' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l assume-injected -d 'Count namespaces that the input does not have as injected' -r -f -a "true\t''
+false\t''"
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l from -d 'Only this client: a workload, with its namespace after a dot, or KIND/NAME' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l to -d 'Only this service: NAME, NAME.NAMESPACE or a host, with |SUBSET and :PORT if wanted' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s l -l selector -d 'Only Services with these labels' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l status -d 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l fail-on -d 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s A -l all-namespaces -d 'All namespaces: what files are read with anyway'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l expand -d 'One row for each client and endpoint, in place of groups'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l why -d 'For each row the chain of decisions: object, file, line and field; and what mends a CONFLICT'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l matrix -d 'The grid of clients and services'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

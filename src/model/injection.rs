@@ -1,0 +1,137 @@
+//! Whether a pod made from a manifest would get a proxy: the webhook's selectors, then the injector behind them (1.6).
+//!
+//! `manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml`, `pkg/kube/inject/inject.go :
+//! injectRequired`.
+
+use super::meta::Labels;
+
+/// Namespaces in which nothing is ever injected (`pkg/kube/inject/initializer.go : IgnoredNamespaces`).
+pub const NEVER_INJECTED: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "local-path-storage"];
+
+/// What decides injection.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// Labels of the pod template.
+    pub labels: &'a Labels,
+    /// Annotations of the pod template.
+    pub annotations: &'a Labels,
+    /// `hostNetwork`.
+    pub host_network: bool,
+    /// Name of the namespace.
+    pub namespace: &'a str,
+    /// Its labels; `None`: the input has no such Namespace.
+    pub namespace_labels: Option<&'a Labels>,
+    /// A namespace without object counts as labelled for injection.
+    pub assume_injected: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Injection {
+    /// Would it be injected?
+    pub wanted: bool,
+    /// Why.
+    pub why: String,
+    /// It is an assumption.
+    pub assumed: bool,
+    /// The label of the Namespace that decided it.
+    pub namespace_label: Option<&'static str>,
+}
+
+fn decided(wanted: bool, why: impl Into<String>) -> Injection {
+    Injection { wanted, why: why.into(), assumed: false, namespace_label: None }
+}
+
+/// Predicts injection.
+#[must_use]
+pub fn predict(subject: Subject<'_>) -> Injection {
+    // The webhook's selector stops at the exact word; the injector behind it reads any other word but yes as no.
+    let yes = |word: &str| matches!(word.to_ascii_lowercase().as_str(), "y" | "yes" | "true" | "on");
+    let label = subject.labels.get("sidecar.istio.io/inject");
+    let annotation = subject.annotations.get("sidecar.istio.io/inject");
+    if NEVER_INJECTED.contains(&subject.namespace) {
+        return decided(false, format!("nothing is ever injected in namespace {}", subject.namespace));
+    }
+    if subject.host_network {
+        return decided(false, "hostNetwork: true is never injected");
+    }
+    if label.is_some_and(|word| !yes(word)) {
+        return decided(false, "the pod's label sidecar.istio.io/inject forbids it");
+    }
+    let matched = webhook(subject);
+    // The label beats the annotation, which is only consulted once a webhook has matched.
+    if matched.wanted && label.is_none() && annotation.is_some_and(|word| !yes(word)) {
+        return decided(false, "the pod's annotation sidecar.istio.io/inject forbids it");
+    }
+    matched
+}
+
+/// Whether a webhook matches: by the namespace's labels, else by the pod's.
+fn webhook(subject: Subject<'_>) -> Injection {
+    let ns = subject.namespace;
+    let Some(labels) = subject.namespace_labels else {
+        let (wanted, how) = (subject.assume_injected, if subject.assume_injected { "" } else { "not " });
+        let why = format!("namespace {ns} is not in the input: assumed {how}to be injected");
+        return Injection { assumed: true, ..decided(wanted, why) };
+    };
+    let by_namespace = |wanted, label: &'static str, word: &str| Injection {
+        namespace_label: Some(label),
+        ..decided(wanted, format!("namespace {ns} has label {label}: {word}"))
+    };
+    let own_revision = subject.labels.get("istio.io/rev");
+    match (labels.get("istio-injection"), labels.get("istio.io/rev")) {
+        (Some(word), _) => by_namespace(word == "enabled", "istio-injection", word),
+        (None, Some(revision)) => by_namespace(true, "istio.io/rev", revision),
+        _ if own_revision.is_some() => decided(true, "the pod has label istio.io/rev"),
+        _ if subject.labels.get("sidecar.istio.io/inject") == Some("true") => {
+            decided(true, "the pod has label sidecar.istio.io/inject: \"true\"")
+        }
+        _ => decided(false, format!("neither namespace {ns} nor the pod has a label that asks for injection")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(text: &str) -> Labels {
+        Labels::new(text.split_whitespace().filter_map(|pair| pair.split_once('=')).map(|(k, v)| (k.into(), v.into())))
+    }
+
+    #[test]
+    fn the_rules_of_the_webhook_and_the_injector() {
+        const INJECT: &str = "sidecar.istio.io/inject";
+        // namespace labels (none: not in the input), pod label, pod annotation, wanted
+        let rows: &[(Option<&str>, Option<&str>, Option<&str>, bool)] = &[
+            (Some("istio-injection=enabled"), None, None, true),
+            (Some("istio-injection=enabled"), Some("false"), None, false),
+            (Some("istio-injection=enabled"), None, Some("false"), false),
+            (Some("istio-injection=enabled"), Some("true"), Some("false"), true),
+            (Some("istio-injection=disabled"), Some("true"), None, false),
+            (Some("istio-injection=enabled istio.io/rev=canary"), None, None, true),
+            (Some("istio.io/rev=canary"), None, None, true),
+            (Some("istio.io/rev=canary"), Some("false"), None, false),
+            (Some(""), None, None, false),
+            (Some(""), None, Some("true"), false),
+            (Some(""), Some("true"), None, true),
+            (Some(""), Some("on"), None, false),
+            (None, None, None, true),
+            (None, Some("false"), None, false),
+        ];
+        for (namespace, label, annotation, wanted) in rows {
+            let namespace_labels = namespace.map(labels);
+            let pair = |word: &Option<&str>| labels(&word.map_or(String::new(), |word| format!("{INJECT}={word}")));
+            let subject = Subject {
+                labels: &pair(label),
+                annotations: &pair(annotation),
+                host_network: false,
+                namespace: "shop",
+                namespace_labels: namespace_labels.as_ref(),
+                assume_injected: true,
+            };
+            assert_eq!(predict(subject).wanted, *wanted, "{namespace:?} {label:?} {annotation:?}");
+            assert!(!predict(Subject { host_network: true, ..subject }).wanted);
+            assert!(!predict(Subject { namespace: "kube-system", ..subject }).wanted);
+        }
+    }
+}
