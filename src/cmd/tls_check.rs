@@ -2,7 +2,7 @@
 
 use super::{Exit, Io, outputs, write};
 use crate::cli::{Colour, TlsCheck};
-use crate::finding::{self, Severity};
+use crate::finding::Severity;
 use crate::input::files;
 use crate::model::mesh_config::{IstiodEnv, MeshConfig, Options};
 use crate::model::{self, Labels, Mesh, Service, Workload};
@@ -30,16 +30,19 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     }
     let gathered = files::gather(&args.filename, io.stdin)?;
     let mut mesh = model::load(gathered.sources, options);
-    mesh.unreadable(gathered.findings);
+    mesh.add_unread(gathered.findings);
     let filter = filter(args, &mesh)?;
     let matrix = check(&mesh);
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
     let report = TlsReport::new(matrix, filter, view);
     write(&report, &outputs, colour, io)?;
     let unread = mesh.findings.iter().any(|finding| finding.code.severity == Severity::Error);
-    let exit = fail_on.judge(report.counts(), unread, args.from.is_some() || args.pod.is_some());
+    let named = args.from.is_some() || args.pod.is_some();
+    let exit = fail_on.judge(report.counts(), report.unfiltered(), unread, named);
     if exit == Exit::Nothing {
+        let ports = report.ports();
         let what = match report.filtered() {
+            true if !ports.is_empty() => &format!("no row is left; the ports of that service are {ports}"),
             true => "no row is left: the flags that choose rows leave none",
             false if mesh.services.is_empty() => {
                 "nothing to check: the input holds no Service and no policy or rule that speaks of one"
@@ -91,6 +94,9 @@ impl FailOn {
                 None => never = true,
             }
         }
+        if !never && fail_on.statuses.is_empty() && !fail_on.outside {
+            bail!("--fail-on is empty: name what is to fail the run, or never");
+        }
         if never && (!fail_on.statuses.is_empty() || fail_on.outside) {
             bail!("--fail-on never stands alone");
         }
@@ -99,13 +105,14 @@ impl FailOn {
 
     /// The exit code: 1 beats 3. A client that is outside the mesh and was asked for by name is a conflict like any
     /// other.
-    fn judge(&self, counts: &Counts, unread: bool, named: bool) -> Exit {
+    fn judge(&self, counts: &Counts, unfiltered: usize, unread: bool, named: bool) -> Exit {
         let by_row = counts.present.iter().any(|status| self.statuses.contains(status));
         let by_input = unread && self.statuses.contains(&Status::Unknown);
         let outside = counts.any_outside && (self.outside || named && self.statuses.contains(&Status::Conflict));
         if by_row || by_input || outside {
             Exit::Found
-        } else if counts.total() == 0 && !unread {
+        } else if unfiltered == 0 {
+            // `--status` that leaves no row of many is an answer; an input without rows is none.
             Exit::Nothing
         } else {
             Exit::Clean
@@ -135,17 +142,19 @@ fn mesh_config(path: &str) -> Result<MeshConfig> {
     let text = String::from_utf8(bytes).with_context(|| format!("--mesh-config: {path} is not UTF-8"))?;
     let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("--mesh-config: {path} is not one YAML document"))?;
     let root = tree.root();
-    if let Some(inner) = root.find("data.mesh").and_then(|node| node.as_str()) {
-        let tree = yaml::parse_text(inner).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?;
-        return Ok(MeshConfig::read(tree.root()));
+    let inner = match root.find("data.mesh").and_then(|node| node.as_str()) {
+        Some(text) => {
+            Some(yaml::parse_text(text).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?)
+        }
+        None => None,
+    };
+    let root = inner.as_ref().map_or_else(|| root.find("spec.meshConfig").unwrap_or(root), yaml::Tree::root);
+    let mut problems = Vec::new();
+    let config = MeshConfig::read(root, &mut problems);
+    match problems.first() {
+        Some(problem) => bail!("--mesh-config: {path}: {problem}"),
+        None => Ok(config),
     }
-    if let Some(inner) = root.find("spec.meshConfig") {
-        return Ok(MeshConfig::read(inner));
-    }
-    if root.kind() != yaml::Kind::Map && !root.is_null() {
-        bail!("--mesh-config: {path} is no mapping");
-    }
-    Ok(MeshConfig::read(root))
 }
 
 fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
@@ -156,6 +165,7 @@ fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
         filter.namespaces.clear();
     }
     if let Some(to) = args.to.as_deref().or(args.host.as_deref()) {
+        let to = to.strip_prefix("http://").or(to.strip_prefix("https://")).unwrap_or(to).trim_end_matches('/');
         let (rest, port) = match to.rsplit_once(':') {
             Some((rest, port)) => {
                 (rest, Some(port.parse().with_context(|| format!("{port:?} in --to {to} is no port"))?))
@@ -296,21 +306,4 @@ fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<
     let any = mesh.services.iter().map(|s| service_name(mesh, s)).take(5).collect();
     let hint = hint(near, any);
     bail!("no service of the input is called {typed}{hint}")
-}
-
-impl Mesh {
-    /// Files that hold no text: their findings, and everything that they might change.
-    fn unreadable(&mut self, findings: Vec<finding::Finding>) {
-        for finding in findings {
-            let taint = model::Taint {
-                scope: model::Scope::All,
-                reason: finding.message.clone(),
-                object: None,
-                at: finding.at.clone(),
-            };
-            self.taints.push(taint);
-            self.findings.push(finding);
-        }
-        finding::sort(&mut self.findings);
-    }
 }

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// Endings that are read in folders.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Spans count bytes in 32 bits.
-const MAX_BYTES: u64 = u32::MAX as u64;
+/// The most that one input may hold: memory stays bounded also on a device that never ends.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// What was read: the texts, and what could not be read of them.
 #[derive(Debug, Default)]
@@ -49,7 +49,10 @@ pub fn gather(typed: &[String], stdin: &mut dyn Read) -> Result<Gathered> {
     }
     let mut standard_input = Vec::new();
     if from_stdin.is_some() {
-        stdin.read_to_end(&mut standard_input).context("could not read standard input")?;
+        stdin.take(MAX_BYTES + 1).read_to_end(&mut standard_input).context("could not read standard input")?;
+        if standard_input.len() as u64 > MAX_BYTES {
+            bail!("standard input is larger than 1 GiB: split it");
+        }
     }
     let texts: Vec<Result<Vec<u8>>> = paths
         .par_iter()
@@ -81,9 +84,12 @@ pub fn gather(typed: &[String], stdin: &mut dyn Read) -> Result<Gathered> {
 /// # Errors
 /// Where it cannot be read, or is too large to be addressed.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let bytes = std::fs::read(path).with_context(|| format!("could not read {}", path.display()))?;
-    if bytes.len() as u64 >= MAX_BYTES {
-        bail!("{} is larger than 4 GiB: split it", path.display());
+    let file = std::fs::File::open(path).with_context(|| format!("could not read {}", path.display()))?;
+    let size = file.metadata().map_or(0, |metadata| metadata.len());
+    let mut bytes = Vec::with_capacity(usize::try_from(size.min(MAX_BYTES)).unwrap_or(0) + 1);
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).with_context(|| format!("could not read {}", path.display()))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        bail!("{} is larger than 1 GiB: split it", path.display());
     }
     Ok(bytes)
 }
@@ -103,10 +109,14 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
 }
 
 fn expand(typed: &str) -> Result<Vec<PathBuf>> {
+    if typed.is_empty() {
+        bail!("-f was given an empty path");
+    }
     let path = Path::new(typed);
     if path.is_dir() {
         let found = walk(path, |file| {
-            file.extension().and_then(|ending| ending.to_str()).is_some_and(|ending| ENDINGS.contains(&ending))
+            let ending = file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+            ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
         })?;
         if found.is_empty() {
             bail!(
@@ -145,10 +155,14 @@ fn expand(typed: &str) -> Result<Vec<PathBuf>> {
 /// The files below a folder that are wanted, by path. Hidden files and what `.gitignore` names are left out.
 fn walk(folder: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let walker = ignore::WalkBuilder::new(folder).require_git(false).sort_by_file_path(Path::cmp).build();
+    let walker =
+        ignore::WalkBuilder::new(folder).require_git(false).follow_links(true).sort_by_file_path(Path::cmp).build();
     for entry in walker {
         let entry = entry.with_context(|| format!("could not look into {}", folder.display()))?;
-        if entry.file_type().is_some_and(|kind| !kind.is_dir()) && wanted(entry.path()) && entry.path().is_file() {
+        if entry.file_type().is_some_and(|kind| !kind.is_dir()) && wanted(entry.path()) {
+            if !entry.path().is_file() {
+                bail!("{} is no regular file: remove it, or name the files to read", entry.path().display());
+            }
             files.push(entry.into_path());
         }
     }

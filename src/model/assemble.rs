@@ -6,7 +6,7 @@ use super::read::Item;
 use super::select::LabelIndex;
 use super::taint::scope_of;
 use super::workload::InjectionView;
-use super::{ByNamespace, Host, Index, Mesh, Meta, Proxy, Scope, Taint, Workload, service};
+use super::{ByNamespace, Host, Index, Mesh, Meta, Proxy, Scope, Service, Taint, Workload};
 use crate::location::{Location, Path};
 use foldhash::HashSet;
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ impl Mesh {
                 self.namespaces.insert(namespace.meta.name.clone(), namespace.clone());
             }
         }
+        self.has_services = items.iter().any(|item| matches!(item, Item::Service(_) | Item::Entry(..)));
         for item in items {
             self.add(item);
         }
@@ -42,6 +43,13 @@ impl Mesh {
         self.settle_workloads();
         self.sort();
         self.build_index();
+        let dangling = |s: &&Service| {
+            let target = s.alias.as_ref();
+            s.ports.is_empty() && target.is_some_and(|target| !self.index.hosts.contains_key(target))
+        };
+        for _ in 0..self.services.iter().filter(dangling).count() {
+            self.leave("ExternalName services without ports");
+        }
     }
 
     /// Whether this istiod sees an object: by its namespace, and by its revision label.
@@ -162,6 +170,9 @@ impl Mesh {
                 _ => {}
             }
         }
+        let network = |w: &Workload| w.labels.get("topology.istio.io/network").map(str::to_owned);
+        let networks: BTreeSet<String> = workloads.iter().filter_map(network).collect();
+        self.networks = networks.len() > 1;
         self.assumed_namespaces = missing.into_iter().collect();
         self.workloads = workloads;
     }
@@ -200,6 +211,8 @@ impl Mesh {
             rules: by_namespace(self.rules.iter().map(|r| &r.meta)),
             sidecars: by_namespace(self.sidecars.iter().map(|s| &s.meta)),
             machines: by_namespace(self.machines.iter().map(|m| &m.meta)),
+            routes: by_namespace(self.routes.iter().map(|r| &r.meta)),
+            interferences: by_namespace(self.interferences.iter().map(|i| &i.meta)),
             labels: super::select::LabelIndex::new(self.workloads.iter().map(|w| (&w.meta.namespace, &w.labels))),
             ..Index::default()
         };
@@ -208,13 +221,11 @@ impl Mesh {
             index.pods.insert((namespace.clone(), (*workload.meta.name).into()), number);
             for ip in workload.ips.iter().filter(|_| !workload.host_network && !workload.finished) {
                 index.ips.insert((namespace.clone(), ip.clone()), number);
+                index.addresses.insert(ip.clone(), number);
             }
         }
         for (number, service) in (0..).zip(&self.services) {
             index.hosts.entry(service.host.clone()).or_default().push(number);
-            if service.origin == service::Origin::Kubernetes && service.selector.is_some() {
-                index.selecting.entry(service.meta.namespace.clone()).or_default().push(number);
-            }
         }
         for (number, slice) in (0..).zip(&self.slices) {
             let key = (slice.meta.namespace.clone(), slice.service.clone());

@@ -1,5 +1,6 @@
 //! DestinationRule: what clients are told to send to a host.
 
+use super::fields::export_to;
 use super::host::Host;
 use super::issue::Issues;
 use super::meta::{Labels, Meta};
@@ -104,79 +105,132 @@ const TLS_MODES: &[(&str, TlsMode)] = &[
 ];
 
 fn read_tls(node: Option<Node<'_>>, path: &str, issues: &mut Issues) -> Option<ClientTls> {
-    let tls = node.filter(|n| !n.is_null())?;
-    let text = |key: &str| tls.get(key).and_then(Node::text).filter(|value| !value.is_empty());
-    let written = tls.get("mode").filter(|n| !n.is_null());
+    let tls = issues.mapping(node, path)?;
+    let mut text = |key: &str| issues.string(tls.get(key), format_args!("{path}.{key}")).filter(|t| !t.is_empty());
     let credential = text("credentialName");
+    let (certificate, key, sni) = (text("clientCertificate"), text("privateKey"), text("sni"));
+    let written = tls.get("mode").filter(|n| !n.is_null());
     Some(ClientTls {
-        mode: issues.word(written, || format!("{path}.mode"), TLS_MODES).unwrap_or(TlsMode::Disable),
+        mode: issues.word(written, format_args!("{path}.mode"), TLS_MODES).unwrap_or(TlsMode::Disable),
         mode_written: written.is_some(),
         secret_credential: credential.as_deref().is_some_and(|name| !name.starts_with("configmap://")),
         credential: credential.is_some(),
-        client_certificate: text("clientCertificate").is_some() && text("privateKey").is_some(),
-        sans: texts(tls.get("subjectAltNames")),
-        sni: text("sni").map(|sni| sni.as_ref().into()),
+        client_certificate: certificate.is_some() && key.is_some(),
+        sans: issues.strings(tls.get("subjectAltNames"), format_args!("{path}.subjectAltNames")),
+        sni: sni.map(|sni| sni.as_ref().into()),
     })
 }
 
 fn read_port_policy(node: Node<'_>, path: &str, issues: &mut Issues) -> PortPolicy {
-    let simple = node.find("loadBalancer.simple").and_then(Node::as_str);
+    let balancer = issues.mapping(node.get("loadBalancer"), format_args!("{path}.loadBalancer"));
+    let simple = balancer.and_then(|b| b.get("simple"));
+    let simple = issues.string(simple, format_args!("{path}.loadBalancer.simple"));
     PortPolicy {
         tls: read_tls(node.get("tls"), &format!("{path}.tls"), issues),
-        passthrough: simple == Some("PASSTHROUGH"),
+        passthrough: simple.as_deref() == Some("PASSTHROUGH"),
     }
 }
 
 fn read_policy(node: Option<Node<'_>>, path: &str, issues: &mut Issues) -> Option<TrafficPolicy> {
-    let node = node.filter(|n| !n.is_null())?;
+    let node = issues.mapping(node, path)?;
     let mut ports = Vec::new();
-    for (at, entry) in node.get("portLevelSettings").into_iter().flat_map(Node::items).enumerate() {
+    for (at, entry) in issues.mappings(node.get("portLevelSettings"), format_args!("{path}.portLevelSettings")) {
         let path = format!("{path}.portLevelSettings[{at}]");
-        let number = issues.port(entry.find("port.number"), || format!("{path}.port.number"));
+        let port = issues.mapping(entry.get("port"), format_args!("{path}.port"));
+        let number = issues.port(port.and_then(|p| p.get("number")), format_args!("{path}.port.number"));
         ports.push((number, read_port_policy(entry, &path, issues)));
     }
     Some(TrafficPolicy { top: read_port_policy(node, path, issues), ports })
 }
 
-/// The texts of a sequence; what is no scalar is left out.
-pub(super) fn texts(node: Option<Node<'_>>) -> Vec<Box<str>> {
-    node.into_iter().flat_map(Node::items).filter_map(|item| Some(item.text()?.as_ref().into())).collect()
-}
-
-/// `exportTo` as a set.
-pub(super) fn export_to(node: Option<Node<'_>>) -> Vec<Box<str>> {
-    let mut set = texts(node);
-    set.sort();
-    set.dedup();
-    set
-}
-
 pub(super) fn read(root: Node<'_>, meta: Meta, domain: &str, issues: &mut Issues) -> DestinationRule {
-    let spec = root.get("spec");
+    let spec = issues.mapping(root.get("spec"), "spec");
     let get = |key: &str| spec.and_then(|s| s.get(key)).filter(|n| !n.is_null());
-    let written = get("host").and_then(Node::text).unwrap_or_default();
+    let written = issues.string(get("host"), "spec.host").unwrap_or_default();
     if written.is_empty() {
         let at = get("host").or(spec).unwrap_or(root);
         issues.add(at, "spec.host", "a DestinationRule without a host".to_owned(), "write the host of the service");
     }
     issues.template(get("host"), "spec.host");
     let mut subsets = Vec::new();
-    for (at, subset) in get("subsets").into_iter().flat_map(Node::items).enumerate() {
-        let path = format!("spec.subsets[{at}].trafficPolicy");
+    for (at, subset) in issues.mappings(get("subsets"), "spec.subsets") {
+        let path = format!("spec.subsets[{at}]");
+        let name = issues.string(subset.get("name"), format_args!("{path}.name")).unwrap_or_default();
         subsets.push(Subset {
-            name: subset.get("name").and_then(Node::text).unwrap_or_default().as_ref().into(),
-            labels: Labels::read(subset.get("labels")),
-            policy: read_policy(subset.get("trafficPolicy"), &path, issues),
+            name: name.as_ref().into(),
+            labels: Labels::read_selector(subset.get("labels"), format_args!("{path}.labels"), issues),
+            policy: read_policy(subset.get("trafficPolicy"), &format!("{path}.trafficPolicy"), issues),
         });
     }
-    let selector = get("workloadSelector").map(|selector| Labels::read(selector.get("matchLabels")));
-    let export_to = if selector.is_some() { vec![".".into()] } else { export_to(get("exportTo")) };
+    let selector = issues.mapping(get("workloadSelector"), "spec.workloadSelector").map(|selector| {
+        Labels::read_selector(selector.get("matchLabels"), "spec.workloadSelector.matchLabels", issues)
+    });
+    let written_export_to = export_to(get("exportTo"), "spec.exportTo", issues);
     DestinationRule {
         host: Host::resolve(&written, &meta.namespace, domain),
         policy: read_policy(get("trafficPolicy"), "spec.trafficPolicy", issues),
         subsets,
-        export_to,
+        export_to: if selector.is_some() { vec![".".into()] } else { written_export_to },
         selector,
         meta,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read::tests::{messages, meta};
+
+    #[test]
+    fn wrong_types_are_issues() {
+        for (spec, want) in [
+            ("trafficPolicy: {}", ""),
+            ("trafficPolicy: {tls: {}, portLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE}}]}", ""),
+            (
+                "subsets: [{name: v1, labels: {version: v1}}], exportTo: [.], workloadSelector: {matchLabels: {a: b}}",
+                "",
+            ),
+            ("trafficPolicy: DISABLE", "spec.trafficPolicy must be a mapping, not \"DISABLE\""),
+            ("trafficPolicy: {tls: DISABLE}", "spec.trafficPolicy.tls must be a mapping, not \"DISABLE\""),
+            ("trafficPolicy: {tls: {mode: simple}}", "\"simple\" is not a value of spec.trafficPolicy.tls.mode"),
+            ("trafficPolicy: {tls: {sni: 5}}", "spec.trafficPolicy.tls.sni must be a string: quote it"),
+            (
+                "trafficPolicy: {tls: {subjectAltNames: a}}",
+                "spec.trafficPolicy.tls.subjectAltNames must be a list, not \"a\"",
+            ),
+            (
+                "trafficPolicy: {portLevelSettings: {port: {number: 80}}}",
+                "spec.trafficPolicy.portLevelSettings must be a list, not a mapping",
+            ),
+            (
+                "trafficPolicy: {portLevelSettings: [{port: 80}]}",
+                "spec.trafficPolicy.portLevelSettings[0].port must be a mapping, not 80",
+            ),
+            (
+                "trafficPolicy: {loadBalancer: PASSTHROUGH}",
+                "spec.trafficPolicy.loadBalancer must be a mapping, not \"PASSTHROUGH\"",
+            ),
+            ("subsets: {name: v1}", "spec.subsets must be a list, not a mapping"),
+            ("subsets: [v1]", "spec.subsets[0] must be a mapping, not \"v1\""),
+            ("subsets: [{name: 1}]", "spec.subsets[0].name must be a string: quote it"),
+            ("subsets: [{labels: {version: 1.10}}]", "spec.subsets[0].labels[\"version\"] must be a string: quote it"),
+            ("exportTo: .", "spec.exportTo must be a list, not \".\""),
+            ("workloadSelector: app", "spec.workloadSelector must be a mapping, not \"app\""),
+            (
+                "workloadSelector: {matchLabels: [app]}",
+                "spec.workloadSelector.matchLabels must be a mapping, not a list",
+            ),
+        ] {
+            let text = format!("spec: {{host: web, {spec}}}");
+            let found = messages(&text, |root, issues| {
+                read(root, meta(), "cluster.local", issues);
+            });
+            assert_eq!(found.join("; "), want, "{text}");
+        }
+        let text = "spec: {host: 5}";
+        let found = messages(text, |root, issues| {
+            read(root, meta(), "cluster.local", issues);
+        });
+        assert_eq!(found.join("; "), "spec.host must be a string: quote it");
     }
 }

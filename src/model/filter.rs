@@ -1,5 +1,6 @@
 //! EnvoyFilter and ProxyConfig: objects that can change a proxy behind the rules' back.
 
+use super::issue::Issues;
 use super::meta::{Labels, Meta};
 use crate::yaml::Node;
 
@@ -25,14 +26,16 @@ pub struct Interference {
 /// What an EnvoyFilter may patch that decides the wire.
 const DECISIVE: [&str; 5] = ["CLUSTER", "LISTENER", "FILTER_CHAIN", "LISTENER_FILTER", "BOOTSTRAP"];
 
-pub(super) fn read_envoy_filter(root: Node<'_>, meta: Meta) -> Option<Interference> {
-    let spec = root.get("spec")?;
+pub(super) fn read_envoy_filter(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Option<Interference> {
+    let spec = issues.mapping(root.get("spec"), "spec")?;
     let mut patches = Vec::new();
     let (mut outbound, mut inbound, mut gateway) = (false, false, false);
-    for patch in spec.get("configPatches").into_iter().flat_map(Node::items) {
-        let target = patch.get("applyTo").and_then(Node::text).unwrap_or_default();
+    for (at, patch) in issues.mappings(spec.get("configPatches"), "spec.configPatches") {
+        let path = format!("spec.configPatches[{at}]");
+        let target = issues.string(patch.get("applyTo"), format_args!("{path}.applyTo")).unwrap_or_default();
+        let matched = issues.mapping(patch.get("match"), format_args!("{path}.match"));
+        let context = matched.and_then(|m| m.get("context")).and_then(Node::text).unwrap_or_default();
         let Some(word) = DECISIVE.iter().find(|word| **word == target) else { continue };
-        let context = patch.find("match.context").and_then(Node::text).unwrap_or_default();
         let any = !matches!(&*context, "SIDECAR_INBOUND" | "SIDECAR_OUTBOUND" | "GATEWAY");
         outbound |= any || context == "SIDECAR_OUTBOUND";
         inbound |= any || context == "SIDECAR_INBOUND";
@@ -41,7 +44,9 @@ pub(super) fn read_envoy_filter(root: Node<'_>, meta: Meta) -> Option<Interferen
     }
     patches.sort_unstable();
     patches.dedup();
-    let selector = Labels::read(spec.find("workloadSelector.labels"));
+    let selector = issues.mapping(spec.get("workloadSelector"), "spec.workloadSelector");
+    let labels = selector.and_then(|s| s.get("labels"));
+    let selector = Labels::read_selector(labels, "spec.workloadSelector.labels", issues);
     (!patches.is_empty()).then_some(Interference {
         meta,
         kind: "EnvoyFilter",
@@ -54,11 +59,14 @@ pub(super) fn read_envoy_filter(root: Node<'_>, meta: Meta) -> Option<Interferen
 }
 
 /// A ProxyConfig whose environment sets proxy metadata (2.12).
-pub(super) fn read_proxy_config(root: Node<'_>, meta: Meta) -> Option<Interference> {
-    let spec = root.get("spec")?;
-    let mut names = spec.get("environmentVariables").into_iter().flat_map(Node::entries).map(|(key, _)| key);
+pub(super) fn read_proxy_config(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Option<Interference> {
+    let spec = issues.mapping(root.get("spec"), "spec")?;
+    let variables = issues.mapping(spec.get("environmentVariables"), "spec.environmentVariables");
+    let mut names = variables.into_iter().flat_map(Node::entries).map(|(key, _)| key);
     let decides = names.any(|name| name.text().is_some_and(|name| decisive_metadata(&name)));
-    let selector = Labels::read(spec.find("selector.matchLabels"));
+    let selector = issues.mapping(spec.get("selector"), "spec.selector");
+    let labels = selector.and_then(|s| s.get("matchLabels"));
+    let selector = Labels::read_selector(labels, "spec.selector.matchLabels", issues);
     decides.then_some(Interference {
         meta,
         kind: "ProxyConfig",
@@ -75,4 +83,40 @@ pub(super) fn read_proxy_config(root: Node<'_>, meta: Meta) -> Option<Interferen
 pub fn decisive_metadata(name: &str) -> bool {
     let name = name.strip_prefix("ISTIO_META_").unwrap_or(name);
     name.starts_with("TLS_CLIENT_") || name.starts_with("TLS_SERVER_") || name == "INTERCEPTION_MODE"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read::tests::{messages, meta};
+
+    #[test]
+    fn wrong_types_are_issues() {
+        for (spec, want) in [
+            (
+                "{configPatches: [{applyTo: CLUSTER, match: {context: GATEWAY}}], workloadSelector: {labels: {a: b}}}",
+                "",
+            ),
+            ("patches", "spec must be a mapping, not \"patches\""),
+            ("{configPatches: {applyTo: CLUSTER}}", "spec.configPatches must be a list, not a mapping"),
+            ("{configPatches: [CLUSTER]}", "spec.configPatches[0] must be a mapping, not \"CLUSTER\""),
+            ("{configPatches: [{match: ANY}]}", "spec.configPatches[0].match must be a mapping, not \"ANY\""),
+            ("{workloadSelector: app}", "spec.workloadSelector must be a mapping, not \"app\""),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_envoy_filter(root, meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+        for (spec, want) in [
+            ("{environmentVariables: {A: b}, selector: {matchLabels: {a: b}}}", ""),
+            ("{environmentVariables: [A]}", "spec.environmentVariables must be a mapping, not a list"),
+            ("{selector: {matchLabels: a}}", "spec.selector.matchLabels must be a mapping, not \"a\""),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_proxy_config(root, meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+    }
 }

@@ -77,38 +77,51 @@ pub struct Gateway {
     pub gateway_api: bool,
 }
 
+/// What a server's `tls` block does. TLS is spoken on HTTPS and TLS ports only, where the enum's zero is PASSTHROUGH; on
+/// HTTP the block only redirects, and on any other protocol Istio refuses it.
+fn server_tls(protocol: Protocol, tls: Option<Node<'_>>, path: &str, issues: &mut Issues) -> GatewayTls {
+    let Some(tls) = issues.mapping(tls, path) else { return GatewayTls::None };
+    let mode = issues.word(tls.get("mode"), format_args!("{path}.mode"), MODES);
+    match protocol {
+        Protocol::Tls => mode.unwrap_or(GatewayTls::Passthrough),
+        Protocol::Http | Protocol::Tcp | Protocol::Auto => GatewayTls::None,
+    }
+}
+
 pub(super) fn read_istio(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Gateway {
-    let spec = root.get("spec");
+    let spec = issues.mapping(root.get("spec"), "spec");
+    let get = |key: &str| spec.and_then(|s| s.get(key));
     let mut servers = Vec::new();
-    for (index, server) in spec.and_then(|s| s.get("servers")).into_iter().flat_map(Node::items).enumerate() {
+    for (index, server) in issues.mappings(get("servers"), "spec.servers") {
         let path = format!("spec.servers[{index}]");
-        let Some(port) = issues.port(server.find("port.number"), || format!("{path}.port.number")) else { continue };
-        let protocol = Protocol::parse(&server.find("port.protocol").and_then(Node::text).unwrap_or_default());
-        let tls = server.get("tls").filter(|n| !n.is_null());
-        let mode = issues.word(tls.and_then(|t| t.get("mode")), || format!("{path}.tls.mode"), MODES);
-        let tls = match (protocol, tls.is_some()) {
-            // A `tls` block on a plaintext protocol only redirects; the enum's zero is PASSTHROUGH.
-            (Protocol::Tls, true) => mode.unwrap_or(GatewayTls::Passthrough),
-            (_, true) => mode.unwrap_or(GatewayTls::None),
-            (_, false) => GatewayTls::None,
-        };
-        let hosts = super::destination_rule::texts(server.get("hosts"));
+        let port = issues.mapping(server.get("port"), format_args!("{path}.port"));
+        let number = port.and_then(|p| p.get("number"));
+        let number = issues.required_port(server, number, format_args!("{path}.port.number"));
+        let protocol = issues.string(port.and_then(|p| p.get("protocol")), format_args!("{path}.port.protocol"));
+        let protocol = Protocol::parse(&protocol.unwrap_or_default());
+        let tls = server_tls(protocol, server.get("tls"), &format!("{path}.tls"), issues);
+        let hosts = issues.strings(server.get("hosts"), format_args!("{path}.hosts"));
         let hosts = hosts.iter().map(|host| host.split_once('/').map_or(&**host, |(_, name)| name).into()).collect();
+        let Some(port) = number else { continue };
         servers.push(Server { port, protocol, tls, hosts, index });
     }
-    Gateway { selector: Labels::read(spec.and_then(|s| s.get("selector"))), servers, gateway_api: false, meta }
+    let selector = Labels::read_selector(get("selector"), "spec.selector", issues);
+    Gateway { selector, servers, gateway_api: false, meta }
 }
 
 pub(super) fn read_gateway_api(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Gateway {
-    let spec = root.get("spec");
+    let spec = issues.mapping(root.get("spec"), "spec");
     let mut servers = Vec::new();
-    for (index, listener) in spec.and_then(|s| s.get("listeners")).into_iter().flat_map(Node::items).enumerate() {
-        let path = || format!("spec.listeners[{index}].port");
-        let Some(port) = issues.port(listener.get("port"), path) else { continue };
-        let protocol = Protocol::parse(&listener.get("protocol").and_then(Node::text).unwrap_or_default());
-        let mode = listener.find("tls.mode").and_then(Node::text);
-        let option = |name| listener.find("tls.options").and_then(|o| o.get(name)).and_then(Node::text);
-        let tls = match (protocol, mode.as_deref(), option("gateway.istio.io/tls-terminate-mode").as_deref()) {
+    for (index, listener) in issues.mappings(spec.and_then(|s| s.get("listeners")), "spec.listeners") {
+        let path = format!("spec.listeners[{index}]");
+        let port = issues.required_port(listener, listener.get("port"), format_args!("{path}.port"));
+        let protocol = issues.string(listener.get("protocol"), format_args!("{path}.protocol"));
+        let protocol = Protocol::parse(&protocol.unwrap_or_default());
+        let tls = issues.mapping(listener.get("tls"), format_args!("{path}.tls"));
+        let mode = issues.string(tls.and_then(|t| t.get("mode")), format_args!("{path}.tls.mode"));
+        let options = issues.mapping(tls.and_then(|t| t.get("options")), format_args!("{path}.tls.options"));
+        let option = options.and_then(|o| o.get("gateway.istio.io/tls-terminate-mode")).and_then(Node::text);
+        let tls = match (protocol, mode.as_deref(), option.as_deref()) {
             (Protocol::Tls, Some("Passthrough"), _) => GatewayTls::Passthrough,
             (Protocol::Tls, _, Some("ISTIO_MUTUAL")) => GatewayTls::IstioMutual,
             (Protocol::Tls, _, Some("MUTUAL")) => GatewayTls::Mutual,
@@ -116,9 +129,78 @@ pub(super) fn read_gateway_api(root: Node<'_>, meta: Meta, issues: &mut Issues) 
             (Protocol::Tls, _, _) => GatewayTls::Simple,
             _ => GatewayTls::None,
         };
-        let host = listener.get("hostname").and_then(Node::text).unwrap_or("*".into());
+        let host = issues.string(listener.get("hostname"), format_args!("{path}.hostname")).unwrap_or("*".into());
+        let Some(port) = port else { continue };
         servers.push(Server { port, protocol, tls, hosts: vec![host.as_ref().into()], index });
     }
     let label = ("gateway.networking.k8s.io/gateway-name".into(), (*meta.name).into());
     Gateway { selector: Labels::new([label]), servers, gateway_api: true, meta }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read::tests::{messages, meta};
+
+    #[test]
+    fn only_https_and_tls_ports_speak_tls() {
+        for (protocol, tls, want) in [
+            ("HTTPS", "{mode: SIMPLE}", GatewayTls::Simple),
+            ("TLS", "{mode: ISTIO_MUTUAL}", GatewayTls::IstioMutual),
+            ("TLS", "{}", GatewayTls::Passthrough),
+            ("HTTPS", "null", GatewayTls::None),
+            ("HTTP", "{httpsRedirect: true}", GatewayTls::None),
+            ("HTTP", "{mode: ISTIO_MUTUAL}", GatewayTls::None),
+            ("HTTP2", "{mode: MUTUAL}", GatewayTls::None),
+            ("GRPC", "{mode: SIMPLE}", GatewayTls::None),
+            ("TCP", "{mode: ISTIO_MUTUAL}", GatewayTls::None),
+            ("MONGO", "{mode: ISTIO_MUTUAL}", GatewayTls::None),
+            ("nonsense", "{mode: ISTIO_MUTUAL}", GatewayTls::None),
+        ] {
+            let text = format!("spec: {{servers: [{{port: {{number: 80, protocol: {protocol}}}, tls: {tls}}}]}}");
+            let mut found = Vec::new();
+            let wrong = messages(&text, |root, issues| {
+                found.extend(read_istio(root, meta(), issues).servers.iter().map(|server| server.tls));
+            });
+            assert_eq!((found, wrong), (vec![want], Vec::<String>::new()), "{text}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_issues() {
+        for (spec, want) in [
+            (
+                "{selector: {istio: ingressgateway}, servers: [{port: {number: 80, protocol: HTTP}, hosts: [\"*\"]}]}",
+                "",
+            ),
+            ("{servers: {port: {number: 80}}}", "spec.servers must be a list, not a mapping"),
+            ("{servers: [80]}", "spec.servers[0] must be a mapping, not 80"),
+            (
+                "{servers: [{port: 80}]}",
+                "spec.servers[0].port must be a mapping, not 80; spec.servers[0].port.number is missing",
+            ),
+            ("{servers: [{port: {number: 80}, tls: SIMPLE}]}", "spec.servers[0].tls must be a mapping, not \"SIMPLE\""),
+            ("{servers: [{port: {number: 80}, hosts: a}]}", "spec.servers[0].hosts must be a list, not \"a\""),
+            ("{selector: [istio]}", "spec.selector must be a mapping, not a list"),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_istio(root, meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+        for (spec, want) in [
+            ("{listeners: [{port: 443, protocol: HTTPS, tls: {mode: Terminate, options: {a: b}}}]}", ""),
+            ("{listeners: 443}", "spec.listeners must be a list, not 443"),
+            (
+                "{listeners: [{port: 443, tls: Terminate}]}",
+                "spec.listeners[0].tls must be a mapping, not \"Terminate\"",
+            ),
+            ("{listeners: [{protocol: HTTP}]}", "spec.listeners[0].port is missing"),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_gateway_api(root, meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+    }
 }

@@ -27,7 +27,7 @@ impl Mesh {
     /// Without any Service, the hosts that rules name become services, and so does "any service" of each namespace that
     /// a policy or a rule speaks of.
     pub(super) fn imagine_services(&mut self) {
-        if !self.services.is_empty() || (self.policies.is_empty() && self.rules.is_empty()) {
+        if self.has_services || (self.policies.is_empty() && self.rules.is_empty()) {
             return;
         }
         let domain = self.options.cluster_domain.clone();
@@ -76,7 +76,7 @@ impl Mesh {
     /// Without any workload: those that the Services' selectors speak of; without real Services, one client per
     /// namespace.
     pub(super) fn imagine_workloads(&self) -> Vec<Workload> {
-        if self.services.iter().any(|service| service.origin != Origin::Synthetic) {
+        if self.has_services {
             return self.services.iter().filter_map(selected_workload).collect();
         }
         if self.services.is_empty() {
@@ -87,8 +87,7 @@ impl Mesh {
         if namespaces.is_empty() {
             namespaces.insert("default".into());
         }
-        let client =
-            |namespace| assumed(self.nowhere(namespace, "*".into()), "Namespace", Labels::default(), Vec::new());
+        let client = |namespace| assumed(self.nowhere(namespace, "*".into()), "Namespace", Labels::default());
         namespaces.into_iter().map(client).collect()
     }
 }
@@ -96,22 +95,22 @@ impl Mesh {
 /// The workload that a Service's selector speaks of.
 fn selected_workload(service: &Service) -> Option<Workload> {
     let selector = service.selector.clone()?;
-    let named = |port: &Port| match &port.target {
-        TargetPort::Name(name) => Some((name.clone(), port.number)),
-        TargetPort::Number(_) => None,
-    };
     let meta = Meta { labels: Labels::default(), annotations: Labels::default(), ..service.meta.clone() };
-    Some(assumed(meta, "Service", selector, service.ports.iter().filter_map(named).collect()))
+    Some(assumed(meta, "Service", selector))
 }
 
-fn assumed(meta: Meta, kind: &'static str, labels: Labels, named_ports: Vec<(Box<str>, u16)>) -> Workload {
+fn assumed(meta: Meta, kind: &'static str, labels: Labels) -> Workload {
     Workload {
         kind,
         labels,
         annotations: Labels::default(),
         path: "spec.selector",
         ips: Vec::new(),
-        named_ports,
+        named_ports: Vec::new(),
+        intercept_none: None,
+        metadata: false,
+        custom_template: false,
+        unfollowed: None,
         host_network: false,
         user_1337: false,
         service_account: "".into(),

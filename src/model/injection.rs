@@ -69,10 +69,14 @@ pub fn predict(subject: Subject<'_>) -> Injection {
 /// Whether a webhook matches: by the namespace's labels, else by the pod's.
 fn webhook(subject: Subject<'_>) -> Injection {
     let ns = subject.namespace;
-    let Some(labels) = subject.namespace_labels else {
-        let (wanted, how) = (subject.assume_injected, if subject.assume_injected { "" } else { "not " });
-        let why = format!("namespace {ns} is not in the input: assumed {how}to be injected");
-        return Injection { assumed: true, ..decided(wanted, why) };
+    let unlabelled = Labels::default();
+    let labels = match subject.namespace_labels {
+        Some(labels) => labels,
+        None if subject.assume_injected => {
+            let why = format!("namespace {ns} is not in the input: assumed to be injected");
+            return Injection { assumed: true, ..decided(true, why) };
+        }
+        None => &unlabelled,
     };
     let by_namespace = |wanted, label: &'static str, word: &str| Injection {
         namespace_label: Some(label),
@@ -85,6 +89,10 @@ fn webhook(subject: Subject<'_>) -> Injection {
         _ if own_revision.is_some() => decided(true, "the pod has label istio.io/rev"),
         _ if subject.labels.get("sidecar.istio.io/inject") == Some("true") => {
             decided(true, "the pod has label sidecar.istio.io/inject: \"true\"")
+        }
+        _ if subject.namespace_labels.is_none() => {
+            let why = format!("namespace {ns} is not in the input: assumed not to be injected");
+            Injection { assumed: true, ..decided(false, why) }
         }
         _ => decided(false, format!("neither namespace {ns} nor the pod has a label that asks for injection")),
     }
@@ -102,7 +110,8 @@ mod tests {
     fn the_rules_of_the_webhook_and_the_injector() {
         const INJECT: &str = "sidecar.istio.io/inject";
         // namespace labels (none: not in the input), pod label, pod annotation, wanted
-        let rows: &[(Option<&str>, Option<&str>, Option<&str>, bool)] = &[
+        type Row = (Option<&'static str>, Option<&'static str>, Option<&'static str>, bool);
+        let rows: &[Row] = &[
             (Some("istio-injection=enabled"), None, None, true),
             (Some("istio-injection=enabled"), Some("false"), None, false),
             (Some("istio-injection=enabled"), None, Some("false"), false),
@@ -118,6 +127,16 @@ mod tests {
             (None, None, None, true),
             (None, Some("false"), None, false),
         ];
+        let not_assumed = Subject {
+            labels: &labels("sidecar.istio.io/inject=true"),
+            annotations: &Labels::default(),
+            host_network: false,
+            namespace: "shop",
+            namespace_labels: None,
+            assume_injected: false,
+        };
+        assert!(predict(not_assumed).wanted);
+        assert!(!predict(Subject { labels: &Labels::default(), ..not_assumed }).wanted);
         for (namespace, label, annotation, wanted) in rows {
             let namespace_labels = namespace.map(labels);
             let pair = |word: &Option<&str>| labels(&word.map_or(String::new(), |word| format!("{INJECT}={word}")));

@@ -210,35 +210,43 @@ impl Loader {
     }
 
     /// The mesh's settings, the ConfigMap they are from, the revision it is of, and what is wrong with it.
-    fn config(&self) -> (Option<ObjectId>, MeshConfig, String, Option<String>) {
-        let maps = self
-            .items
-            .iter()
-            .filter_map(|item| if let Item::Mesh(meta, config) = item { Some((meta, config)) } else { None });
-        let mut maps: Vec<(&Meta, &Option<MeshConfig>)> = maps.collect();
+    fn config(&self) -> (Option<ObjectId>, MeshConfig, String, Vec<String>) {
+        let mut maps: Vec<(&Meta, &Option<MeshConfig>, &Vec<String>)> = Vec::new();
+        for item in &self.items {
+            if let Item::Mesh(meta, config, problems) = item {
+                maps.push((meta, config, problems));
+            }
+        }
         let wanted = self.options.root_namespace.as_deref().unwrap_or("istio-system");
-        maps.sort_by_key(|(meta, _)| (&*meta.name != "istio", &*meta.namespace != wanted));
-        let Some((meta, config)) = maps.first().copied() else {
-            return (None, MeshConfig::default(), "default".to_owned(), None);
+        maps.sort_by_key(|(meta, ..)| (&*meta.name != "istio", &*meta.namespace != wanted));
+        let Some((meta, config, problems)) = maps.first().copied() else {
+            return (None, MeshConfig::default(), "default".to_owned(), Vec::new());
         };
         let revision = meta.name.strip_prefix("istio-").unwrap_or("default").to_owned();
-        let rivals = maps.iter().filter(|(other, _)| other.name == meta.name).count() > 1;
-        let problem = match config {
-            None => Some(format!("data.mesh of ConfigMap {} does not parse", meta.slash())),
-            Some(_) if rivals => Some(format!("several ConfigMaps are called {}: pass --mesh-config", meta.name)),
-            Some(_) => None,
-        };
-        (Some(meta.id), config.clone().unwrap_or_default(), revision, problem)
+        let who = format!("ConfigMap {}", meta.slash());
+        let mut wrong: Vec<String> = problems.iter().map(|problem| format!("{who}: {problem}")).collect();
+        if config.is_none() {
+            wrong.push(format!("data.mesh of {who} does not parse"));
+        }
+        if maps.iter().filter(|(other, ..)| other.name == meta.name).count() > 1 {
+            wrong.push(format!("several ConfigMaps are called {}: pass --mesh-config", meta.name));
+        }
+        (Some(meta.id), config.clone().unwrap_or_default(), revision, wrong)
+    }
+
+    /// Mesh configurations of other revisions than the one that is judged.
+    fn other_configs(&self, chosen: Option<ObjectId>) -> usize {
+        self.items.iter().filter(|item| matches!(item, Item::Mesh(meta, ..) if Some(meta.id) != chosen)).count()
     }
 
     fn finish(mut self, inputs: Vec<(String, usize)>) -> Mesh {
-        let (mut config_from, mut config, revision, mut problem) = self.config();
+        let (mut config_from, mut config, revision, mut problems) = self.config();
         if let Some(given) = self.options.mesh_config.clone() {
-            (config, config_from, problem) = (given, None, None);
+            (config, config_from, problems) = (given, None, Vec::new());
         }
-        if let Some((why, id)) = problem.zip(config_from)
-            && let Some(object) = self.objects.get(id.0 as usize).cloned()
-        {
+        for why in problems {
+            let Some(id) = config_from else { break };
+            let Some(object) = self.objects.get(id.0 as usize).cloned() else { break };
             let place = self.place(object.document, object.node);
             let help = "mend it, or pass --mesh-config FILE";
             let mut finding = Finding::new(&finding::INVALID_VALUE, place.clone(), why.clone(), help);
@@ -246,6 +254,7 @@ impl Loader {
             self.findings.push(finding);
             self.pend(&object, "", id.0 as usize, why, place);
         }
+        let others = if self.options.mesh_config.is_some() { 0 } else { self.other_configs(config_from) };
         let first = |given: &Option<String>, written: &Option<Box<str>>, default: &str| {
             given.as_deref().or(written.as_deref()).unwrap_or(default).to_owned()
         };
@@ -263,8 +272,12 @@ impl Loader {
             revision,
             findings: self.findings,
             inputs,
+            other_revisions: others > 0,
             ..Mesh::default()
         };
+        if others > 0 {
+            mesh.not_judged.insert("mesh configurations of other revisions".to_owned(), others);
+        }
         mesh.assemble(self.items, self.pending);
         finding::sort(&mut mesh.findings);
         mesh

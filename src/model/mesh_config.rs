@@ -1,8 +1,11 @@
 //! The mesh's own settings: meshConfig, istiod's environment, and what the user says of both.
 
+use super::fields::proto;
+use super::issue::Issues;
 use super::meta::Labels;
 use super::sidecar::{Outbound, read_outbound};
 use crate::yaml::Node;
+use std::borrow::Cow;
 
 /// One `matchExpressions` entry: key, operator, values.
 pub type Expression = (Box<str>, Box<str>, Vec<Box<str>>);
@@ -58,6 +61,8 @@ pub struct MeshConfig {
     pub intercept_none: bool,
     /// `defaultConfig.proxyMetadata` sets something that is not followed.
     pub metadata: Option<Box<str>>,
+    /// `proxyInboundListenPort`, where it is written: the port that every proxy black-holes (else 15006).
+    pub inbound_port: Option<u16>,
 }
 
 impl Default for MeshConfig {
@@ -73,45 +78,80 @@ impl Default for MeshConfig {
             trust_domain: None,
             intercept_none: false,
             metadata: None,
+            inbound_port: None,
         }
     }
 }
 
 impl MeshConfig {
-    /// Reads a meshConfig mapping. Fields that are absent keep Istio's default.
+    /// Reads a meshConfig mapping. Fields that are absent keep Istio's default. What istiod would refuse becomes a
+    /// sentence in `problems`: with one, nothing can be said of the mesh's settings.
     #[must_use]
-    pub fn read(root: Node<'_>) -> Self {
-        let text =
-            |path: &str| root.find(path).and_then(Node::text).filter(|t| !t.is_empty()).map(|t| t.as_ref().into());
-        let list = |key: &str| super::destination_rule::texts(root.get(key));
-        let discovery =
-            root.get("discoverySelectors").into_iter().flat_map(Node::items).map(|node| NamespaceSelector {
-                labels: Labels::read(node.get("matchLabels")),
-                expressions: node
-                    .get("matchExpressions")
-                    .into_iter()
-                    .flat_map(Node::items)
-                    .map(|e| {
-                        let text = |key: &str| e.get(key).and_then(Node::text).unwrap_or_default().as_ref().into();
-                        (text("key"), text("operator"), super::destination_rule::texts(e.get("values")))
-                    })
-                    .collect(),
-            });
-        let metadata = root.find("defaultConfig.proxyMetadata").into_iter().flat_map(Node::entries);
-        let mut names = metadata.filter_map(|(key, _)| key.text());
+    pub fn read(root: Node<'_>, problems: &mut Vec<String>) -> Self {
+        let mut issues = Issues::default();
+        let config = Self::read_fields(issues.mapping(Some(root), "the mesh's configuration"), &mut issues);
+        problems.extend(issues.0.into_iter().map(|issue| issue.message));
+        config
+    }
+
+    fn read_fields(root: Option<Node<'_>>, issues: &mut Issues) -> Self {
+        let get = |key: &str| root.and_then(|root| proto(root, key)).filter(|node| !node.is_null());
+        let mut text = |key: &str| -> Option<Box<str>> {
+            issues.string(get(key), key).filter(|text| !text.is_empty()).map(|text| text.as_ref().into())
+        };
+        let (root_namespace, trust_domain) = (text("rootNamespace"), text("trustDomain"));
+        let rules = issues.strings(get("defaultDestinationRuleExportTo"), "defaultDestinationRuleExportTo");
+        let mut discovery = Vec::new();
+        for (at, node) in issues.mappings(get("discoverySelectors"), "discoverySelectors") {
+            discovery.push(read_namespace_selector(node, &format!("discoverySelectors[{at}]"), issues));
+        }
+        let proxy = issues.mapping(get("defaultConfig"), "defaultConfig");
+        let metadata = proxy.and_then(|proxy| proto(proxy, "proxyMetadata"));
+        let metadata = issues.mapping(metadata, "defaultConfig.proxyMetadata");
+        let names = metadata.into_iter().flat_map(Node::entries).filter_map(|(key, _)| key.text());
+        let mode = proxy.and_then(|proxy| proto(proxy, "interceptionMode"));
+        let intercept_none = issues.word(mode, "defaultConfig.interceptionMode", INTERCEPTION_MODES);
+        // Zero is protobuf's word for absent.
+        let port = get("proxyInboundListenPort").filter(|node| node.as_i64() != Some(0));
         Self {
-            root_namespace: text("rootNamespace"),
-            auto_mtls: root.get("enableAutoMtls").and_then(Node::as_bool).unwrap_or(true),
-            rules_private: list("defaultDestinationRuleExportTo").iter().any(|word| &**word == "."),
-            service_export_to: list("defaultServiceExportTo"),
-            entry_visibility: root.get("serviceEntryVisibility").is_some_and(|n| !n.is_null()),
-            discovery: discovery.collect(),
-            outbound: read_outbound(root.get("outboundTrafficPolicy")).unwrap_or(Outbound::AllowAny),
-            trust_domain: text("trustDomain"),
-            intercept_none: root.find("defaultConfig.interceptionMode").and_then(Node::as_str) == Some("NONE"),
-            metadata: names.find(|name| super::filter::decisive_metadata(name)).map(|name| name.as_ref().into()),
+            root_namespace,
+            auto_mtls: issues.boolean(get("enableAutoMtls"), "enableAutoMtls").unwrap_or(true),
+            rules_private: rules.iter().any(|word| &**word == "."),
+            service_export_to: issues.strings(get("defaultServiceExportTo"), "defaultServiceExportTo"),
+            entry_visibility: get("serviceEntryVisibility").is_some(),
+            discovery,
+            outbound: read_outbound(get("outboundTrafficPolicy"), "outboundTrafficPolicy", issues)
+                .unwrap_or(Outbound::AllowAny),
+            trust_domain,
+            intercept_none: intercept_none == Some(true),
+            metadata: decisive(names),
+            inbound_port: issues.port(port, "proxyInboundListenPort"),
         }
     }
+}
+
+/// The first name that is not followed.
+fn decisive<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Option<Box<str>> {
+    names.find(|name| super::filter::decisive_metadata(name)).map(|name| name.as_ref().into())
+}
+
+/// `interceptionMode` by name or by number, as protobuf's JSON has it: whether nothing is intercepted.
+pub(super) const INTERCEPTION_MODES: &[(&str, bool)] =
+    &[("REDIRECT", false), ("TPROXY", false), ("NONE", true), ("0", false), ("1", false), ("2", true)];
+
+fn read_namespace_selector(node: Node<'_>, path: &str, issues: &mut Issues) -> NamespaceSelector {
+    let labels = proto(node, "matchLabels");
+    let expressions = issues.mappings(proto(node, "matchExpressions"), format_args!("{path}.matchExpressions"));
+    let expressions = expressions.into_iter().map(|(at, expression)| {
+        let path = format!("{path}.matchExpressions[{at}]");
+        let mut text = |key: &str| -> Box<str> {
+            issues.string(expression.get(key), format_args!("{path}.{key}")).unwrap_or_default().as_ref().into()
+        };
+        let (key, operator) = (text("key"), text("operator"));
+        (key, operator, issues.strings(expression.get("values"), format_args!("{path}.values")))
+    });
+    let expressions = expressions.collect();
+    NamespaceSelector { labels: Labels::read_selector(labels, format_args!("{path}.matchLabels"), issues), expressions }
 }
 
 /// istiod's environment (6.2), what of it decides.
@@ -263,6 +303,59 @@ mod tests {
         assert!(env.set("ENABLE_TLS_ON_SIDECAR_INGRESS=true").is_ok() && env.ingress_tls);
         for bad in ["ENABLE_TLS_ON_SIDECAR_INGRES=true", "ENABLE_TLS_ON_SIDECAR_INGRESS=maybe", "X"] {
             assert!(env.set(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn what_istiod_refuses_is_a_problem() {
+        for (text, want) in [
+            ("", ""),
+            ("{}", ""),
+            ("enableAutoMtls: false\nrootNamespace: istio-config\ntrustDomain: td\nunknown: [1]", ""),
+            ("outboundTrafficPolicy: {mode: SOMETHING_NEW}", ""),
+            ("defaultConfig: {interceptionMode: TPROXY, proxyMetadata: {A: b}}\nproxyInboundListenPort: 0", ""),
+            (
+                "discoverySelectors: [{matchLabels: {a: b}, matchExpressions: [{key: a, operator: In, values: [b]}]}]",
+                "",
+            ),
+            ("enableAutoMtls: flase", "enableAutoMtls must be true or false, not \"flase\""),
+            ("enableAutoMtls: \"false\"", "enableAutoMtls must be true or false, not the string \"false\""),
+            ("enable_auto_mtls: 0", "enableAutoMtls must be true or false, not 0"),
+            ("- enableAutoMtls", "the mesh's configuration must be a mapping, not a list"),
+            ("rootNamespace: 5", "rootNamespace must be a string: quote it"),
+            ("trustDomain: [td]", "trustDomain must be a string, not a list"),
+            ("defaultDestinationRuleExportTo: .", "defaultDestinationRuleExportTo must be a list, not \".\""),
+            ("defaultServiceExportTo: .", "defaultServiceExportTo must be a list, not \".\""),
+            ("outboundTrafficPolicy: ALLOW_ANY", "outboundTrafficPolicy must be a mapping, not \"ALLOW_ANY\""),
+            ("defaultConfig: NONE", "defaultConfig must be a mapping, not \"NONE\""),
+            ("defaultConfig: {interceptionMode: none}", "\"none\" is not a value of defaultConfig.interceptionMode"),
+            ("defaultConfig: {proxyMetadata: [A]}", "defaultConfig.proxyMetadata must be a mapping, not a list"),
+            ("discoverySelectors: {a: b}", "discoverySelectors must be a list, not a mapping"),
+            ("discoverySelectors: [a]", "discoverySelectors[0] must be a mapping, not \"a\""),
+            (
+                "discoverySelectors: [{matchLabels: [a]}]",
+                "discoverySelectors[0].matchLabels must be a mapping, not a list",
+            ),
+            ("proxyInboundListenPort: 70000", "\"70000\" is not a port number"),
+        ] {
+            let tree = crate::yaml::parse_text(text).unwrap();
+            let mut problems = Vec::new();
+            let _ = MeshConfig::read(tree.root(), &mut problems);
+            assert_eq!(problems.join("; "), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn fields_are_read_by_both_of_their_names() {
+        for text in [
+            "{enableAutoMtls: false, proxyInboundListenPort: 15999, defaultConfig: {interceptionMode: NONE}}",
+            "{enable_auto_mtls: no, proxy_inbound_listen_port: 15999, default_config: {interception_mode: 2}}",
+        ] {
+            let tree = crate::yaml::parse_text(text).unwrap();
+            let mut problems = Vec::new();
+            let config = MeshConfig::read(tree.root(), &mut problems);
+            assert_eq!((config.auto_mtls, config.inbound_port, config.intercept_none), (false, Some(15999), true));
+            assert!(problems.is_empty(), "{problems:?}");
         }
     }
 }

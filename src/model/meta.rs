@@ -1,5 +1,6 @@
 //! What every Kubernetes object has: a name, labels, an age.
 
+use super::issue::Issues;
 use crate::yaml::Node;
 use std::fmt;
 use std::sync::Arc;
@@ -24,10 +25,27 @@ impl Labels {
         Self(pairs)
     }
 
-    /// The mapping of strings under a key, e.g. `metadata.labels`. Null values are left out, as the API server does.
-    pub(crate) fn read(node: Option<Node<'_>>) -> Self {
-        let Some(node) = node else { return Self::default() };
-        let pairs = node.entries().filter_map(|(key, value)| Some((key.text()?.into(), value.text()?.into())));
+    /// The mapping of strings under a key, e.g. `metadata.labels`. Null values are left out; what else is no string is an
+    /// issue, and a scalar stays as text.
+    pub(crate) fn read(node: Option<Node<'_>>, path: impl fmt::Display, issues: &mut Issues) -> Self {
+        Self::read_pairs(node, path, false, issues)
+    }
+
+    /// `matchLabels` and the like. A null value is an issue too: without it the selector would select more.
+    pub(crate) fn read_selector(node: Option<Node<'_>>, path: impl fmt::Display, issues: &mut Issues) -> Self {
+        Self::read_pairs(node, path, true, issues)
+    }
+
+    fn read_pairs(node: Option<Node<'_>>, path: impl fmt::Display, selects: bool, issues: &mut Issues) -> Self {
+        let Some(node) = issues.mapping(node, &path) else { return Self::default() };
+        let mut pairs = Vec::with_capacity(node.len());
+        for (key, value) in node.entries() {
+            let Some(name) = key.text() else { continue };
+            if value.as_str().is_none() && (selects || !value.is_null()) {
+                issues.no_string(value, format_args!("{path}[\"{name}\"]"));
+            }
+            pairs.extend(value.text().map(|text| (name.as_ref().into(), text.as_ref().into())));
+        }
         Self::new(pairs)
     }
 
@@ -110,6 +128,32 @@ impl Meta {
     }
 }
 
+/// `metadata.creationTimestamp` to the second; `None` (with an issue) where it is no time as the API server writes it.
+pub(super) fn read_created(node: Option<Node<'_>>, issues: &mut Issues) -> Option<Box<str>> {
+    let node = node.filter(|node| !node.is_null())?;
+    let created = node.as_str().and_then(to_the_second);
+    if created.is_none() {
+        let path = "metadata.creationTimestamp";
+        let message = format!("{path} is no time in UTC");
+        issues.add(node, path, message, "YYYY-MM-DDTHH:MM:SSZ, as the API server writes it; or leave it out");
+    }
+    created
+}
+
+/// `YYYY-MM-DDTHH:MM:SSZ` of the same with a fraction of a second. Text order must be time order, so nothing else will do.
+fn to_the_second(text: &str) -> Option<Box<str>> {
+    const SHAPE: &[u8] = b"dddd-dd-ddTdd:dd:dd";
+    let rest = text.strip_suffix('Z')?;
+    let (time, fraction) = rest.split_once('.').unwrap_or((rest, "0"));
+    let fits = time.len() == SHAPE.len()
+        && SHAPE.iter().zip(time.bytes()).all(|(want, byte)| match want {
+            b'd' => byte.is_ascii_digit(),
+            other => *other == byte,
+        });
+    let digits = !fraction.is_empty() && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    (fits && digits).then(|| format!("{time}Z").into())
+}
+
 /// Whether the input says which of two competing objects istiod takes first: only where both have a time.
 #[must_use]
 pub fn order_known(a: &Meta, b: &Meta) -> bool {
@@ -139,5 +183,57 @@ mod tests {
         {
             assert_eq!(labels(selector).subset_of(&pod), fits, "{selector:?}");
         }
+    }
+
+    #[test]
+    fn values_that_are_no_strings_are_issues() {
+        for (text, labels, selector, want) in [
+            ("x: {app: web}", 0, 0, "app=web"),
+            ("x: {version: 1.10}", 1, 1, "version=1.1"),
+            ("x: {on: \"yes\"}", 0, 0, "true=yes"),
+            ("x: {app: yes}", 1, 1, "app=true"),
+            ("x: {app: , tier: a}", 0, 1, "tier=a"),
+            ("x: {app: [web]}", 1, 1, ""),
+            ("x: [app]", 1, 1, ""),
+            ("x: app", 1, 1, ""),
+            ("x:", 0, 0, ""),
+            ("y:", 0, 0, ""),
+        ] {
+            let tree = crate::yaml::parse_text(text).unwrap();
+            let node = tree.root().get("x");
+            let (mut first, mut second) = (Issues::default(), Issues::default());
+            assert_eq!(Labels::read(node, "x", &mut first).to_string(), want, "{text}");
+            assert_eq!(Labels::read_selector(node, "x", &mut second).to_string(), want, "{text}");
+            assert_eq!((first.0.len(), second.0.len()), (labels, selector), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_utc_to_the_second() {
+        for (text, want) in [
+            ("2024-01-02T03:04:05Z", Some("2024-01-02T03:04:05Z")),
+            ("\"2024-01-02T03:04:05Z\"", Some("2024-01-02T03:04:05Z")),
+            ("2024-01-02T03:04:05.678Z", Some("2024-01-02T03:04:05Z")),
+            ("2024-01-02T03:04:05.Z", None),
+            ("2024-01-02T03:04:05.6x8Z", None),
+            ("2024-01-02T03:04:05", None),
+            ("2024-01-02T03:04:05+01:00", None),
+            ("2024-01-02 03:04:05Z", None),
+            ("2024-01-02t03:04:05z", None),
+            ("2024-1-2T03:04:05Z", None),
+            ("20240-01-2T03:04:05Z", None),
+            ("yesterday", None),
+            ("1704164645", None),
+            ("{}", None),
+        ] {
+            let tree = crate::yaml::parse_text(&format!("x: {text}")).unwrap();
+            let mut issues = Issues::default();
+            assert_eq!(read_created(tree.root().get("x"), &mut issues).as_deref(), want, "{text}");
+            assert_eq!(issues.0.len(), usize::from(want.is_none()), "{text}");
+        }
+        let mut issues = Issues::default();
+        let tree = crate::yaml::parse_text("x: null").unwrap();
+        assert_eq!(read_created(tree.root().get("x"), &mut issues), None);
+        assert!(issues.0.is_empty());
     }
 }

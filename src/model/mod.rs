@@ -5,6 +5,7 @@
 
 mod assemble;
 pub mod destination_rule;
+mod fields;
 pub mod filter;
 pub mod gateway;
 pub mod host;
@@ -112,8 +113,12 @@ pub struct Mesh {
     pub has_pods: bool,
     /// Namespaces that are assumed to be injected because the input does not have them.
     pub assumed_namespaces: Vec<Arc<str>>,
-    /// Some object names another revision than the one that is judged.
+    /// Some object is for another revision than the one that is judged.
     pub other_revisions: bool,
+    /// The input holds Services or ServiceEntries, seen or not.
+    pub has_services: bool,
+    /// Pods are in several networks, which reach each other through gateways.
+    pub networks: bool,
 }
 
 /// Lookups into the lists of [`Mesh`].
@@ -133,8 +138,12 @@ pub struct Index {
     pub ips: HashMap<(Arc<str>, Box<str>), u32>,
     /// Workloads by labels.
     pub labels: select::LabelIndex,
-    /// Services that select workloads, by namespace.
-    pub selecting: ByNamespace,
+    /// Pods by address, whatever their namespace.
+    pub addresses: HashMap<Box<str>, u32>,
+    /// Routes by namespace.
+    pub routes: ByNamespace,
+    /// EnvoyFilters and ProxyConfigs by namespace.
+    pub interferences: ByNamespace,
     /// WorkloadEntries by namespace.
     pub machines: ByNamespace,
     /// Services by host.
@@ -142,6 +151,16 @@ pub struct Index {
 }
 
 impl Mesh {
+    /// Adds files that hold no text: their findings, and that they may change anything.
+    pub fn add_unread(&mut self, findings: Vec<Finding>) {
+        for finding in findings {
+            let (reason, at) = (finding.message.clone(), finding.at.clone());
+            self.taints.push(Taint { scope: Scope::All, reason, object: None, at });
+            self.findings.push(finding);
+        }
+        crate::finding::sort(&mut self.findings);
+    }
+
     /// The place of a field of an object; the object's own where the field is not there.
     #[must_use]
     pub fn locate(&self, id: ObjectId, path: &Path) -> Location {

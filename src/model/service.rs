@@ -1,6 +1,6 @@
 //! Service, Endpoints and EndpointSlice: what is called, and which addresses answer.
 
-use super::destination_rule::export_to;
+use super::fields::export_to;
 use super::host::Host;
 use super::issue::Issues;
 use super::meta::{Labels, Meta};
@@ -83,38 +83,42 @@ pub struct Service {
 }
 
 pub(super) fn read_service(root: Node<'_>, meta: Meta, domain: &str, issues: &mut Issues) -> Service {
-    let spec = root.get("spec");
-    let get = |key: &str| spec.and_then(|s| s.get(key)).filter(|n| !n.is_null());
+    let spec = issues.mapping(root.get("spec"), "spec");
+    let get = |key: &str| spec.and_then(|s| s.get(key));
     let mut ports = Vec::new();
-    for (at, port) in get("ports").into_iter().flat_map(Node::items).enumerate() {
-        if port.get("protocol").and_then(Node::text).as_deref() == Some("UDP") {
+    for (at, port) in issues.mappings(get("ports"), "spec.ports") {
+        let path = format!("spec.ports[{at}]");
+        let mut text = |key: &str| issues.string(port.get(key), format_args!("{path}.{key}"));
+        let (transport, name, app_protocol) = (text("protocol"), text("name"), text("appProtocol"));
+        if transport.as_deref() == Some("UDP") {
             continue;
         }
-        let Some(number) = issues.port(port.get("port"), || format!("spec.ports[{at}].port")) else { continue };
-        let name = port.get("name").and_then(Node::text).unwrap_or_default();
+        let number = issues.required_port(port, port.get("port"), format_args!("{path}.port"));
+        let Some(number) = number else { continue };
         let target = match port.get("targetPort").filter(|n| !n.is_null()) {
             None => TargetPort::Number(number),
             Some(node) => match node.as_str() {
                 Some("") => TargetPort::Number(number),
                 Some(name) => TargetPort::Name(name.into()),
-                None => match issues.port(Some(node), || format!("spec.ports[{at}].targetPort")) {
+                None => match issues.port(Some(node), format_args!("{path}.targetPort")) {
                     Some(number) => TargetPort::Number(number),
                     None => continue,
                 },
             },
         };
-        let app_protocol = port.get("appProtocol").and_then(Node::text);
+        let name = name.unwrap_or_default();
         let protocol = Protocol::of_port(&name, app_protocol.as_deref(), u32::from(number));
         ports.push(Port { name: name.as_ref().into(), number, target, protocol });
     }
-    let cluster_ip = get("clusterIP").and_then(Node::text);
-    let mut addresses = super::destination_rule::texts(get("clusterIPs"));
+    let cluster_ip = issues.string(get("clusterIP"), "spec.clusterIP");
+    let mut addresses = issues.strings(get("clusterIPs"), "spec.clusterIPs");
     if let Some(address) = cluster_ip.as_deref().filter(|ip| !addresses.iter().any(|a| **a == **ip)) {
         addresses.push(address.into());
     }
     addresses.retain(|address| !address.is_empty() && &**address != "None");
-    let external = get("type").and_then(Node::text).as_deref() == Some("ExternalName");
-    let alias = get("externalName").and_then(Node::text).filter(|_| external);
+    let external = issues.string(get("type"), "spec.type").as_deref() == Some("ExternalName");
+    let alias = issues.string(get("externalName"), "spec.externalName").filter(|_| external);
+    let selector = Labels::read_selector(get("selector"), "spec.selector", issues);
     let export = meta.annotations.get("networking.istio.io/exportTo").unwrap_or("");
     let mut export_to: Vec<Box<str>> =
         export.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Into::into).collect();
@@ -122,7 +126,7 @@ pub(super) fn read_service(root: Node<'_>, meta: Meta, domain: &str, issues: &mu
     Service {
         host: Host::of_service(&meta.name, &meta.namespace, domain),
         ports,
-        selector: get("selector").map(|node| Labels::read(Some(node))).filter(|labels| !labels.is_empty()),
+        selector: Some(selector).filter(|labels| !labels.is_empty()),
         resolution: if cluster_ip.as_deref() == Some("None") { Resolution::Headless } else { Resolution::ClusterIp },
         origin: Origin::Kubernetes,
         export_to,
@@ -157,46 +161,53 @@ pub struct Slice {
     pub legacy: bool,
 }
 
-fn read_ports(node: Option<Node<'_>>, issues: &mut Issues) -> Vec<(Box<str>, u16)> {
+fn read_ports(node: Option<Node<'_>>, path: &str, issues: &mut Issues) -> Vec<(Box<str>, u16)> {
     let mut ports = Vec::new();
-    for (at, port) in node.into_iter().flat_map(Node::items).enumerate() {
-        let name = port.get("name").and_then(Node::text).unwrap_or_default().as_ref().into();
-        if let Some(number) = issues.port(port.get("port"), || format!("ports[{at}].port")) {
-            ports.push((name, number));
+    for (at, port) in issues.mappings(node, path) {
+        let name = issues.string(port.get("name"), format_args!("{path}[{at}].name")).unwrap_or_default();
+        if let Some(number) = issues.port(port.get("port"), format_args!("{path}[{at}].port")) {
+            ports.push((name.as_ref().into(), number));
         }
     }
     ports
 }
 
-fn read_target(endpoint: Node<'_>, namespace: &str) -> Option<(Box<str>, Box<str>)> {
-    let target = endpoint.get("targetRef").filter(|t| t.get("kind").and_then(Node::as_str) == Some("Pod"))?;
-    let own = target.get("namespace").and_then(Node::text).unwrap_or_else(|| namespace.into());
-    Some((own.as_ref().into(), target.get("name")?.text()?.as_ref().into()))
+fn read_target(endpoint: Node<'_>, path: &str, namespace: &str, issues: &mut Issues) -> Option<(Box<str>, Box<str>)> {
+    let target = issues.mapping(endpoint.get("targetRef"), format_args!("{path}.targetRef"))?;
+    let mut text = |key: &str| issues.string(target.get(key), format_args!("{path}.targetRef.{key}"));
+    let (kind, own, name) = (text("kind"), text("namespace"), text("name"));
+    let own = own.unwrap_or_else(|| namespace.into());
+    (kind.as_deref() == Some("Pod")).then_some(())?;
+    Some((own.as_ref().into(), name?.as_ref().into()))
 }
 
 pub(super) fn read_slice(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Option<Slice> {
     let service = meta.labels.get("kubernetes.io/service-name")?.into();
     let mut addresses = Vec::new();
-    for endpoint in root.get("endpoints").into_iter().flat_map(Node::items) {
-        let pod = read_target(endpoint, &meta.namespace);
-        for ip in super::destination_rule::texts(endpoint.get("addresses")) {
+    for (at, endpoint) in issues.mappings(root.get("endpoints"), "endpoints") {
+        let path = format!("endpoints[{at}]");
+        let pod = read_target(endpoint, &path, &meta.namespace, issues);
+        for ip in issues.strings(endpoint.get("addresses"), format_args!("{path}.addresses")) {
             addresses.push(SliceAddress { ip, pod: pod.clone() });
         }
     }
-    Some(Slice { service, ports: read_ports(root.get("ports"), issues), addresses, legacy: false, meta })
+    let ports = read_ports(root.get("ports"), "ports", issues);
+    Some(Slice { service, ports, addresses, legacy: false, meta })
 }
 
 pub(super) fn read_endpoints(root: Node<'_>, meta: &Meta, issues: &mut Issues) -> Vec<Slice> {
     let mut slices = Vec::new();
-    for subset in root.get("subsets").into_iter().flat_map(Node::items) {
+    for (at, subset) in issues.mappings(root.get("subsets"), "subsets") {
         let mut addresses = Vec::new();
         for list in ["addresses", "notReadyAddresses"] {
-            for endpoint in subset.get(list).into_iter().flat_map(Node::items) {
-                let Some(ip) = endpoint.get("ip").and_then(Node::text) else { continue };
-                addresses.push(SliceAddress { ip: ip.as_ref().into(), pod: read_target(endpoint, &meta.namespace) });
+            for (item, endpoint) in issues.mappings(subset.get(list), format_args!("subsets[{at}].{list}")) {
+                let path = format!("subsets[{at}].{list}[{item}]");
+                let pod = read_target(endpoint, &path, &meta.namespace, issues);
+                let Some(ip) = issues.string(endpoint.get("ip"), format_args!("{path}.ip")) else { continue };
+                addresses.push(SliceAddress { ip: ip.as_ref().into(), pod });
             }
         }
-        let ports = read_ports(subset.get("ports"), issues);
+        let ports = read_ports(subset.get("ports"), &format!("subsets[{at}].ports"), issues);
         slices.push(Slice { service: (*meta.name).into(), ports, addresses, legacy: true, meta: meta.clone() });
     }
     slices
@@ -230,17 +241,19 @@ impl Machine {
 
 pub(super) fn read_machine(node: Node<'_>, meta: Meta, path: &str, issues: &mut Issues) -> Machine {
     let mut ports = Vec::new();
-    for (name, number) in node.get("ports").into_iter().flat_map(Node::entries) {
+    let list = issues.mapping(node.get("ports"), format_args!("{path}.ports"));
+    for (name, number) in list.into_iter().flat_map(Node::entries) {
         let name = name.text().unwrap_or_default();
-        if let Some(number) = issues.port(Some(number), || format!("{path}.ports[\"{name}\"]")) {
+        if let Some(number) = issues.port(Some(number), format_args!("{path}.ports[\"{name}\"]")) {
             ports.push((name.as_ref().into(), number));
         }
     }
-    let account = node.get("serviceAccount").and_then(Node::text).filter(|name| !name.is_empty());
+    let mut text = |key: &str| issues.string(node.get(key), format_args!("{path}.{key}"));
+    let account = text("serviceAccount").filter(|name| !name.is_empty());
     Machine {
-        address: node.get("address").and_then(Node::text).unwrap_or_default().as_ref().into(),
+        address: text("address").unwrap_or_default().as_ref().into(),
         ports,
-        labels: Labels::read(node.get("labels")),
+        labels: Labels::read(node.get("labels"), format_args!("{path}.labels"), issues),
         service_account: account.map(|name| name.as_ref().into()),
         meta,
     }
@@ -258,16 +271,16 @@ pub struct ServiceEntry {
 }
 
 pub(super) fn read_service_entry(root: Node<'_>, meta: Meta, issues: &mut Issues) -> (ServiceEntry, Vec<Service>) {
-    let spec = root.get("spec");
-    let get = |key: &str| spec.and_then(|s| s.get(key)).filter(|n| !n.is_null());
+    let spec = issues.mapping(root.get("spec"), "spec");
+    let get = |key: &str| spec.and_then(|s| s.get(key));
     let location = issues.word(
         get("location"),
-        || "spec.location".to_owned(),
+        "spec.location",
         &[("MESH_EXTERNAL", Origin::MeshExternal), ("MESH_INTERNAL", Origin::MeshInternal)],
     );
     let resolution = issues.word(
         get("resolution"),
-        || "spec.resolution".to_owned(),
+        "spec.resolution",
         &[
             ("NONE", Resolution::Passthrough),
             ("STATIC", Resolution::Static),
@@ -277,34 +290,130 @@ pub(super) fn read_service_entry(root: Node<'_>, meta: Meta, issues: &mut Issues
         ],
     );
     let mut ports = Vec::new();
-    for (at, port) in get("ports").into_iter().flat_map(Node::items).enumerate() {
-        let Some(number) = issues.port(port.get("number"), || format!("spec.ports[{at}].number")) else { continue };
-        let protocol = port.get("protocol").and_then(Node::text).unwrap_or_default();
-        if protocol.eq_ignore_ascii_case("udp") {
-            continue;
-        }
-        let target = issues.port(port.get("targetPort"), || format!("spec.ports[{at}].targetPort"));
-        let name = port.get("name").and_then(Node::text).unwrap_or_default().as_ref().into();
+    for (at, port) in issues.mappings(get("ports"), "spec.ports") {
+        let path = format!("spec.ports[{at}]");
+        let number = issues.required_port(port, port.get("number"), format_args!("{path}.number"));
+        let mut text = |key: &str| issues.string(port.get(key), format_args!("{path}.{key}")).unwrap_or_default();
+        let (protocol, name) = (text("protocol"), text("name"));
+        let target = issues.port(port.get("targetPort"), format_args!("{path}.targetPort"));
+        let Some(number) = number.filter(|_| !protocol.eq_ignore_ascii_case("udp")) else { continue };
         let target = TargetPort::Number(target.unwrap_or(number));
-        ports.push(Port { name, number, target, protocol: Protocol::parse(&protocol) });
+        ports.push(Port { name: name.as_ref().into(), number, target, protocol: Protocol::parse(&protocol) });
     }
     let mut endpoints = Vec::new();
-    for (at, endpoint) in get("endpoints").into_iter().flat_map(Node::items).enumerate() {
+    for (at, endpoint) in issues.mappings(get("endpoints"), "spec.endpoints") {
         endpoints.push(read_machine(endpoint, meta.clone(), &format!("spec.endpoints[{at}]"), issues));
     }
-    let selector = get("workloadSelector").map(|s| Labels::read(s.get("labels")));
-    let services = super::destination_rule::texts(get("hosts")).into_iter().map(|host| Service {
+    let selector = issues
+        .mapping(get("workloadSelector"), "spec.workloadSelector")
+        .map(|selector| Labels::read_selector(selector.get("labels"), "spec.workloadSelector.labels", issues));
+    let export_to = export_to(get("exportTo"), "spec.exportTo", issues);
+    let addresses = issues.strings(get("addresses"), "spec.addresses");
+    let services = issues.strings(get("hosts"), "spec.hosts").into_iter().map(|host| Service {
         meta: meta.clone(),
         host: Host(host.as_ref().into()),
         ports: ports.clone(),
         selector: selector.clone(),
         resolution: resolution.unwrap_or(Resolution::Passthrough),
         origin: location.unwrap_or(Origin::MeshExternal),
-        export_to: export_to(get("exportTo")),
+        export_to: export_to.clone(),
         alias: None,
-        addresses: super::destination_rule::texts(get("addresses")),
+        addresses: addresses.clone(),
         entry: None,
     });
     let services = services.collect();
     (ServiceEntry { endpoints, selector, meta }, services)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read::tests::{messages, meta};
+
+    #[test]
+    fn wrong_types_in_services_are_issues() {
+        for (spec, want) in [
+            ("{ports: [{port: 80, name: http, targetPort: web, appProtocol: http}], selector: {app: web}}", ""),
+            ("{clusterIP: None, clusterIPs: [None], type: ClusterIP}", ""),
+            ("{ports: [{port: 53, protocol: UDP}]}", ""),
+            ("web", "spec must be a mapping, not \"web\""),
+            ("{ports: {port: 80}}", "spec.ports must be a list, not a mapping"),
+            ("{ports: [80]}", "spec.ports[0] must be a mapping, not 80"),
+            ("{ports: [{name: http}]}", "spec.ports[0].port is missing"),
+            ("{ports: [{port: \"80\"}]}", "\"80\" is not a port number"),
+            ("{ports: [{port: 80, name: 80}]}", "spec.ports[0].name must be a string: quote it"),
+            ("{ports: [{port: 80, targetPort: [80]}]}", "a list is not a port number"),
+            ("{selector: app}", "spec.selector must be a mapping, not \"app\""),
+            ("{selector: {version: 1}}", "spec.selector[\"version\"] must be a string: quote it"),
+            ("{selector: {app: }}", "spec.selector[\"app\"] must be a string, not null"),
+            ("{clusterIPs: 10.0.0.1}", "spec.clusterIPs must be a list, not \"10.0.0.1\""),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_service(root, meta(), "cluster.local", issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_in_entries_are_issues() {
+        for (spec, want) in [
+            ("{hosts: [a.b], ports: [{number: 80, name: http, protocol: HTTP}], endpoints: [{address: 1.2.3.4}]}", ""),
+            (
+                "{endpoints: [{ports: {http: 80}, labels: {a: b}, serviceAccount: web}], exportTo: [.], location: MESH_INTERNAL}",
+                "",
+            ),
+            ("{hosts: a.b}", "spec.hosts must be a list, not \"a.b\""),
+            ("{ports: 80}", "spec.ports must be a list, not 80"),
+            ("{ports: [{name: http}]}", "spec.ports[0].number is missing"),
+            ("{endpoints: 1.2.3.4}", "spec.endpoints must be a list, not \"1.2.3.4\""),
+            ("{endpoints: [1.2.3.4]}", "spec.endpoints[0] must be a mapping, not \"1.2.3.4\""),
+            ("{endpoints: [{ports: [80]}]}", "spec.endpoints[0].ports must be a mapping, not a list"),
+            (
+                "{endpoints: [{labels: {version: 1}}]}",
+                "spec.endpoints[0].labels[\"version\"] must be a string: quote it",
+            ),
+            ("{workloadSelector: {labels: [a]}}", "spec.workloadSelector.labels must be a mapping, not a list"),
+            ("{exportTo: .}", "spec.exportTo must be a list, not \".\""),
+            ("{location: [MESH_INTERNAL]}", "spec.location must be one word, not a list"),
+        ] {
+            let found = messages(&format!("spec: {spec}"), |root, issues| {
+                read_service_entry(root, meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{spec}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_in_endpoints_are_issues() {
+        for (text, want) in [
+            (
+                "{endpoints: [{addresses: [1.2.3.4], targetRef: {kind: Pod, name: a}}], ports: [{port: 80}, {name: x}]}",
+                "",
+            ),
+            ("{endpoints: null, ports: null}", ""),
+            ("{endpoints: {addresses: [1.2.3.4]}}", "endpoints must be a list, not a mapping"),
+            ("{endpoints: [1.2.3.4]}", "endpoints[0] must be a mapping, not \"1.2.3.4\""),
+            ("{endpoints: [{addresses: 1.2.3.4}]}", "endpoints[0].addresses must be a list, not \"1.2.3.4\""),
+            ("{endpoints: [{targetRef: web}]}", "endpoints[0].targetRef must be a mapping, not \"web\""),
+            ("{ports: 80}", "ports must be a list, not 80"),
+        ] {
+            let found = messages(text, |root, issues| {
+                let label = ("kubernetes.io/service-name".into(), "web".into());
+                read_slice(root, Meta { labels: Labels::new([label]), ..meta() }, issues);
+            });
+            assert_eq!(found.join("; "), want, "{text}");
+        }
+        for (text, want) in [
+            ("{subsets: [{addresses: [{ip: 1.2.3.4}], ports: [{port: 80}]}]}", ""),
+            ("{subsets: {}}", "subsets must be a list, not a mapping"),
+            ("{subsets: [{addresses: [1.2.3.4]}]}", "subsets[0].addresses[0] must be a mapping, not \"1.2.3.4\""),
+            ("{subsets: [{ports: 80}]}", "subsets[0].ports must be a list, not 80"),
+        ] {
+            let found = messages(text, |root, issues| {
+                read_endpoints(root, &meta(), issues);
+            });
+            assert_eq!(found.join("; "), want, "{text}");
+        }
+    }
 }

@@ -1,9 +1,13 @@
 //! Pods and workload templates: who calls, who answers, and whether a proxy stands in between.
 
+use super::fields::proto;
+use super::filter::decisive_metadata;
 use super::injection;
+use super::issue::Issues;
+use super::mesh_config::INTERCEPTION_MODES;
 use super::meta::{Labels, Meta, ObjectId};
 use super::namespace::Namespace;
-use crate::yaml::Node;
+use crate::yaml::{self, Kind, Node};
 
 /// The proxy of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +58,17 @@ pub struct Workload {
     pub ips: Vec<Box<str>>,
     /// Container ports that have a name.
     pub named_ports: Vec<(Box<str>, u16)>,
+    /// What the object says of its proxy's interception mode (`sidecar.istio.io/interceptionMode`,
+    /// `proxy.istio.io/config`, the environment of its `istio-proxy` container): `Some(true)` where something says NONE,
+    /// `Some(false)` where something says another mode only, `None` where nothing says.
+    pub intercept_none: Option<bool>,
+    /// The object gives its proxy metadata that [`decisive_metadata`] says is not followed (the interception mode
+    /// apart), or a `proxy.istio.io/config` that cannot be read.
+    pub metadata: bool,
+    /// `inject.istio.io/templates` lists none of Istio's own templates: what is injected is not in the input.
+    pub custom_template: bool,
+    /// The first annotation that is there of those that change what is captured and are not followed.
+    pub unfollowed: Option<&'static str>,
     /// `hostNetwork`.
     pub host_network: bool,
     /// An application container runs as user or group 1337: its calls are not captured (1.5).
@@ -86,82 +101,254 @@ pub struct Workload {
     pub revision: Option<Box<str>>,
 }
 
-/// Where the pod's metadata and spec are in each kind.
+/// Where the pod is in each kind, and its metadata.
 const TEMPLATES: &[(&str, &str, &str)] = &[
-    ("Pod", "metadata", "spec"),
-    ("CronJob", "spec.jobTemplate.spec.template.metadata", "spec.jobTemplate.spec.template.spec"),
-    ("", "spec.template.metadata", "spec.template.spec"),
+    ("CronJob", "spec.jobTemplate.spec.template", "spec.jobTemplate.spec.template.metadata"),
+    ("", "spec.template", "spec.template.metadata"),
+];
+
+/// Annotations that change what is captured and are not followed.
+const UNFOLLOWED: [&str; 3] = [
+    "traffic.sidecar.istio.io/excludeInterfaces",
+    "traffic.sidecar.istio.io/kubevirtInterfaces",
+    "istio.io/reroute-virtual-interfaces",
 ];
 
 /// Annotations that decide something (6.4); the others are not kept.
-fn matters(key: &str) -> bool {
+pub(super) fn matters(key: &str) -> bool {
     key.starts_with("sidecar.istio.io/")
         || key.starts_with("traffic.sidecar.istio.io/")
         || key.starts_with("inject.istio.io/")
         || key.starts_with("ambient.istio.io/")
         || matches!(key, "proxy.istio.io/config" | "status.sidecar.istio.io/port")
+        || UNFOLLOWED.contains(&key)
 }
 
-pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str) -> Workload {
-    let (_, path, spec_path) =
-        *TEMPLATES.iter().find(|row| row.0 == kind || row.0.is_empty()).unwrap_or(&("", "metadata", "spec"));
-    let pod_meta = root.find(path);
-    let spec = root.find(spec_path);
-    let labels = Labels::read(pod_meta.and_then(|m| m.get("labels")));
-    let mut annotations = Labels::read(pod_meta.and_then(|m| m.get("annotations")));
-    annotations.retain(matters);
-    let containers = || {
-        ["containers", "initContainers"]
-            .into_iter()
-            .flat_map(move |list| spec.and_then(|s| s.get(list)).into_iter().flat_map(Node::items))
-    };
-    let name_of = |container: Node<'_>| container.get("name").and_then(Node::text).unwrap_or_default().into_owned();
-    let mut named_ports: Vec<(Box<str>, u16)> = Vec::new();
-    for port in containers().filter_map(|c| c.get("ports")).flat_map(Node::items) {
-        let number = port.get("containerPort").and_then(Node::as_i64).and_then(|n| u16::try_from(n).ok());
-        if let (Some(name), Some(number)) = (port.get("name").and_then(Node::text), number) {
-            named_ports.push((name.as_ref().into(), number));
+/// Metadata and spec of the pod that an object is or makes.
+struct Pod<'a> {
+    path: &'static str,
+    meta: Option<Node<'a>>,
+    spec: Option<Node<'a>>,
+    /// `spec`, or e.g. `spec.template.spec`.
+    spec_path: String,
+}
+
+impl<'a> Pod<'a> {
+    fn find(root: Node<'a>, kind: &str, issues: &mut Issues) -> Self {
+        if kind == "Pod" {
+            // `metadata` has been looked at with the object's own.
+            let spec = issues.mapping(root.get("spec"), "spec");
+            return Self { path: "metadata", meta: root.get("metadata"), spec, spec_path: "spec".to_owned() };
+        }
+        let row = TEMPLATES.iter().find(|row| row.0 == kind || row.0.is_empty());
+        let (_, template, path) = *row.unwrap_or(&("", "spec.template", "spec.template.metadata"));
+        let pod = issues.descend(root, template);
+        let meta = issues.mapping(pod.and_then(|p| p.get("metadata")), path);
+        let spec_path = format!("{template}.spec");
+        let spec = issues.mapping(pod.and_then(|p| p.get("spec")), &spec_path);
+        Self { path, meta, spec, spec_path }
+    }
+
+    fn get(&self, key: &str) -> Option<Node<'a>> {
+        self.spec.and_then(|spec| spec.get(key))
+    }
+
+    fn containers(&self, issues: &mut Issues) -> Vec<Container<'a>> {
+        let mut found = Vec::new();
+        for list in ["containers", "initContainers"] {
+            let path = format!("{}.{list}", self.spec_path);
+            for (at, node) in issues.mappings(self.get(list), &path) {
+                let path = format!("{path}[{at}]");
+                let name = issues.string(node.get("name"), format_args!("{path}.name")).unwrap_or_default();
+                let stays = list == "containers" || node.get("restartPolicy").and_then(Node::as_str) == Some("Always");
+                found.push(Container { node, name: name.into_owned(), stays, path });
+            }
+        }
+        found
+    }
+}
+
+/// A container, or an init container.
+struct Container<'a> {
+    node: Node<'a>,
+    name: String,
+    /// It runs as long as the pod does: not an init container, unless it is a sidecar of Kubernetes' own kind.
+    stays: bool,
+    path: String,
+}
+
+impl Container<'_> {
+    fn is_application(&self) -> bool {
+        !matches!(self.name.as_str(), "istio-proxy" | "istio-init" | "istio-validation")
+    }
+
+    fn named_ports(&self, issues: &mut Issues) -> Vec<(Box<str>, u16)> {
+        let path = format!("{}.ports", self.path);
+        let mut found = Vec::new();
+        for (at, port) in issues.mappings(self.node.get("ports"), &path) {
+            let number = issues.port(port.get("containerPort"), format_args!("{path}[{at}].containerPort"));
+            let name = issues.string(port.get("name"), format_args!("{path}[{at}].name"));
+            // A Service port finds a container port by name and protocol; UDP ports are none of the mesh's.
+            if port.get("protocol").and_then(Node::as_str) == Some("UDP") {
+                continue;
+            }
+            found.extend(name.zip(number).map(|(name, number)| (name.as_ref().into(), number)));
+        }
+        found
+    }
+}
+
+/// `runAsUser` and `runAsGroup` of a pod or container.
+fn runs_as(parent: Option<Node<'_>>, path: &str, issues: &mut Issues) -> [Option<i64>; 2] {
+    let path = format!("{path}.securityContext");
+    let context = issues.mapping(parent.and_then(|p| p.get("securityContext")), &path);
+    ["runAsUser", "runAsGroup"]
+        .map(|key| issues.integer(context.and_then(|c| c.get(key)), format_args!("{path}.{key}")))
+}
+
+/// What an object says of its proxy's settings.
+#[derive(Default)]
+struct ProxySettings {
+    intercept_none: Option<bool>,
+    metadata: bool,
+}
+
+impl ProxySettings {
+    fn read(
+        annotations: &Labels,
+        meta: Option<Node<'_>>,
+        path: &str,
+        proxy: Option<&Container<'_>>,
+        issues: &mut Issues,
+    ) -> Self {
+        let mut settings = Self::default();
+        // Where the annotations are written.
+        let written = |key: &str| meta.and_then(|m| m.get("annotations")).and_then(|all| all.get(key));
+        let mode = written("sidecar.istio.io/interceptionMode").filter(|mode| mode.text().as_deref() != Some(""));
+        let place = format_args!("{path}.annotations[\"sidecar.istio.io/interceptionMode\"]").to_string();
+        let words = INTERCEPTION_MODES.get(..3).unwrap_or_default();
+        settings.mode(mode, &place, words, issues);
+        if let Some(config) = annotations.get("proxy.istio.io/config") {
+            settings.config(config);
+        }
+        if let Some(proxy) = proxy {
+            let path = format!("{}.env", proxy.path);
+            for (at, variable) in issues.mappings(proxy.node.get("env"), &path) {
+                let name = issues.string(variable.get("name"), format_args!("{path}[{at}].name")).unwrap_or_default();
+                let value = variable.get("value").filter(|v| !v.is_null());
+                if name == "ISTIO_META_INTERCEPTION_MODE" {
+                    settings.mode(value, &format!("{path}[{at}].value"), words, issues);
+                    // The value is from elsewhere.
+                    settings.metadata |= value.is_none();
+                } else {
+                    settings.variable(&name, None);
+                }
+            }
+        }
+        settings
+    }
+
+    fn says(&mut self, none: bool) {
+        self.intercept_none = Some(none || self.intercept_none == Some(true));
+    }
+
+    fn mode(&mut self, node: Option<Node<'_>>, path: &str, words: &[(&str, bool)], issues: &mut Issues) {
+        if let Some(none) = issues.word(node, path, words) {
+            self.says(none);
         }
     }
-    let is_1337 = |node: Option<Node<'_>>| {
-        let id = |key| node.and_then(|n| n.get(key)).and_then(Node::as_i64) == Some(1337);
-        id("runAsUser") || id("runAsGroup")
+
+    /// A proxy's metadata, by the name of its variable.
+    fn variable(&mut self, name: &str, value: Option<&str>) {
+        match (name, value) {
+            ("ISTIO_META_INTERCEPTION_MODE", Some(mode)) => self.says(mode == "NONE"),
+            ("INTERCEPTION_MODE", _) => {}
+            _ => self.metadata |= decisive_metadata(name),
+        }
+    }
+
+    /// `proxy.istio.io/config`: a ProxyConfig of the pod's own. What cannot be read may say anything.
+    fn config(&mut self, text: &str) {
+        let Some(tree) = yaml::parse_text(text) else {
+            self.metadata = true;
+            return;
+        };
+        let root = tree.root();
+        let mapping = |node: Option<Node<'_>>| node.is_none_or(|n| n.is_null() || n.kind() == Kind::Map);
+        let variables = proto(root, "proxyMetadata");
+        self.metadata |= !mapping(Some(root)) || !mapping(variables);
+        let mode = proto(root, "interceptionMode").filter(|mode| !mode.is_null()).map(|mode| mode.text());
+        match mode.map(|mode| INTERCEPTION_MODES.iter().find(|(word, _)| mode.as_deref() == Some(word))) {
+            Some(Some((_, none))) => self.says(*none),
+            Some(None) => self.metadata = true,
+            None => {}
+        }
+        for (name, value) in variables.into_iter().flat_map(Node::entries) {
+            self.variable(&name.text().unwrap_or_default(), value.text().as_deref());
+        }
+    }
+}
+
+pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut Issues) -> Workload {
+    let pod = Pod::find(root, kind, issues);
+    let path = pod.path;
+    let (labels, mut annotations) = if kind == "Pod" {
+        (meta.labels.clone(), meta.annotations.clone())
+    } else {
+        let mut map = |key: &str| Labels::read(pod.meta.and_then(|m| m.get(key)), format_args!("{path}.{key}"), issues);
+        (map("labels"), map("annotations"))
     };
-    let application = |c: &Node<'_>| !matches!(name_of(*c).as_str(), "istio-proxy" | "istio-init" | "istio-validation");
-    let user_1337 = containers().filter(application).any(|c| {
-        let own = c.get("securityContext");
-        let sets = |key: &str| own.and_then(|o| o.get(key)).is_some_and(|n| !n.is_null());
-        let pod = spec.and_then(|s| s.get("securityContext"));
-        let pod_is = |key: &str| !sets(key) && pod.and_then(|p| p.get(key)).and_then(Node::as_i64) == Some(1337);
-        is_1337(own) || pod_is("runAsUser") || pod_is("runAsGroup")
-    });
-    let status = root.get("status");
+    annotations.retain(matters);
+    let containers = pod.containers(issues);
+    let mut named_ports = Vec::new();
+    let mut user_1337 = false;
+    let own = runs_as(pod.spec, &pod.spec_path, issues);
+    for container in &containers {
+        let ports = container.named_ports(issues);
+        let context = runs_as(Some(container.node), &container.path, issues);
+        if container.stays {
+            named_ports.extend(ports);
+            user_1337 |= container.is_application()
+                && context.iter().zip(own).any(|(container, pod)| container.or(pod) == Some(1337));
+        }
+    }
+    let status = issues.mapping(root.get("status"), "status");
     let mut ips = Vec::new();
     if kind == "Pod" {
-        let all = status.and_then(|s| s.get("podIPs")).into_iter().flat_map(Node::items);
-        ips.extend(all.filter_map(|item| Some(item.get("ip")?.text()?.as_ref().into())));
-        let one: Option<Box<str>> =
-            status.and_then(|s| s.get("podIP")).and_then(Node::text).map(|ip| ip.as_ref().into());
-        ips.extend(one.filter(|ip| !ips.contains(ip)));
+        for (at, item) in issues.mappings(status.and_then(|s| s.get("podIPs")), "status.podIPs") {
+            let ip = issues.string(item.get("ip"), format_args!("status.podIPs[{at}].ip"));
+            ips.extend(ip.map(|ip| Box::<str>::from(ip.as_ref())));
+        }
+        let one = issues.string(status.and_then(|s| s.get("podIP")), "status.podIP");
+        ips.extend(one.map(|ip| Box::<str>::from(ip.as_ref())).filter(|ip| !ips.contains(ip)));
     }
     let phase = status.and_then(|s| s.get("phase")).and_then(Node::text).unwrap_or_default();
-    let proxy_container = containers().find(|c| name_of(*c) == "istio-proxy");
-    let shown = shown_proxy(&labels, &annotations, proxy_container);
-    let text = |key: &str| spec.and_then(|s| s.get(key)).and_then(Node::text).filter(|t| !t.is_empty());
+    let proxy_container = containers.iter().find(|c| c.name == "istio-proxy");
+    let shown = shown_proxy(&labels, &annotations, proxy_container.map(|c| c.node));
+    let settings = ProxySettings::read(&annotations, pod.meta, path, proxy_container, issues);
+    let mut text = |key: &str| {
+        let path = format_args!("{}.{key}", pod.spec_path).to_string();
+        issues.string(pod.get(key), path).filter(|t| !t.is_empty())
+    };
+    let account = text("serviceAccountName").or_else(|| text("serviceAccount"));
+    let node = text("nodeName");
     Workload {
         kind,
         path,
         ips,
         named_ports,
-        host_network: spec.and_then(|s| s.get("hostNetwork")).and_then(Node::as_bool) == Some(true),
+        intercept_none: settings.intercept_none,
+        metadata: settings.metadata,
+        custom_template: annotations.get("inject.istio.io/templates").is_some_and(|list| {
+            !list.split(',').any(|name| matches!(name.trim(), "sidecar" | "gateway" | "grpc-agent" | "grpc-simple"))
+        }),
+        unfollowed: UNFOLLOWED.into_iter().find(|key| annotations.get(key).is_some()),
+        host_network: issues.boolean(pod.get("hostNetwork"), format_args!("{}.hostNetwork", pod.spec_path))
+            == Some(true),
         user_1337,
-        service_account: text("serviceAccountName")
-            .or_else(|| text("serviceAccount"))
-            .as_deref()
-            .unwrap_or("default")
-            .into(),
-        node: text("nodeName").map(|name| name.as_ref().into()),
-        has_application: containers().any(|c| application(&c)),
+        service_account: account.as_deref().unwrap_or("default").into(),
+        node: node.map(|name| name.as_ref().into()),
+        has_application: containers.iter().any(|container| container.stays && container.is_application()),
         scaled_to_zero: root.find("spec.replicas").and_then(Node::as_i64) == Some(0),
         owner: root.find("metadata.ownerReferences").into_iter().flat_map(Node::items).find_map(|owner| {
             Some((owner.get("kind")?.text()?.as_ref().into(), owner.get("name")?.text()?.as_ref().into()))
@@ -302,5 +489,167 @@ impl Workload {
         let sidecars = namespace.labels.get("istio-injection") == Some("enabled");
         let ambient = namespace.labels.get("istio.io/dataplane-mode") == Some("ambient");
         (ambient && !sidecars).then_some("its namespace has label istio.io/dataplane-mode: ambient")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::read::tests::{messages, meta};
+
+    /// The workload of a Deployment whose pod has this metadata and spec, and the messages.
+    fn deployment(metadata: &str, spec: &str) -> (Workload, Vec<String>) {
+        let mut found = None;
+        let text = format!("spec: {{template: {{metadata: {metadata}, spec: {spec}}}}}");
+        let wrong = messages(&text, |root, issues| found = Some(read(root, meta(), "Deployment", issues)));
+        (found.unwrap(), wrong)
+    }
+
+    #[test]
+    fn init_containers_are_gone_when_the_pod_runs() {
+        let user = "securityContext: {runAsUser: 1337}";
+        let ports = "ports: [{name: http, containerPort: 8080}]";
+        for (spec, user_1337, named) in [
+            (format!("{{containers: [{{name: a, {user}, {ports}}}]}}"), true, 1),
+            (format!("{{initContainers: [{{name: a, {user}, {ports}}}]}}"), false, 0),
+            (format!("{{initContainers: [{{name: a, restartPolicy: Always, {user}, {ports}}}]}}"), true, 1),
+            (format!("{{initContainers: [{{name: istio-proxy, restartPolicy: Always, {user}, {ports}}}]}}"), false, 1),
+            (format!("{{containers: [{{name: istio-proxy, {user}}}, {{name: a}}]}}"), false, 0),
+            (format!("{{containers: [{{name: a}}], {user}}}"), true, 0),
+            (format!("{{containers: [{{name: a, securityContext: {{runAsUser: 1}}}}], {user}}}"), false, 0),
+            ("{containers: [{name: a, securityContext: {runAsGroup: 1337}}]}".to_owned(), true, 0),
+        ] {
+            let (workload, wrong) = deployment("{}", &spec);
+            assert_eq!((workload.user_1337, workload.named_ports.len()), (user_1337, named), "{spec}");
+            assert_eq!(wrong, Vec::<String>::new(), "{spec}");
+        }
+    }
+
+    #[test]
+    fn the_interception_mode_is_said_in_four_places() {
+        let annotation = |key: &str, value: &str| format!("{{annotations: {{{key}: {value:?}}}}}");
+        let (mode, config) = ("sidecar.istio.io/interceptionMode", "proxy.istio.io/config");
+        let env = |value: &str| {
+            format!("{{containers: [{{name: istio-proxy, env: [{{name: ISTIO_META_INTERCEPTION_MODE, {value}}}]}}]}}")
+        };
+        for (metadata, spec, want, unread) in [
+            ("{}".to_owned(), "{}".to_owned(), None, false),
+            (annotation(mode, "NONE"), "{}".to_owned(), Some(true), false),
+            (annotation(mode, "REDIRECT"), "{}".to_owned(), Some(false), false),
+            (annotation(mode, ""), "{}".to_owned(), None, false),
+            (annotation(config, "interceptionMode: NONE"), "{}".to_owned(), Some(true), false),
+            (annotation(config, "interception_mode: 2"), "{}".to_owned(), Some(true), false),
+            (annotation(config, "{\"interceptionMode\": \"TPROXY\"}"), "{}".to_owned(), Some(false), false),
+            (annotation(config, "interceptionMode: none"), "{}".to_owned(), None, true),
+            (
+                annotation(config, "proxyMetadata: {ISTIO_META_INTERCEPTION_MODE: NONE}"),
+                "{}".to_owned(),
+                Some(true),
+                false,
+            ),
+            ("{}".to_owned(), env("value: NONE"), Some(true), false),
+            ("{}".to_owned(), env("value: REDIRECT"), Some(false), false),
+            ("{}".to_owned(), env("valueFrom: {}"), None, true),
+            (annotation(mode, "NONE"), env("value: REDIRECT"), Some(true), false),
+        ] {
+            let (workload, wrong) = deployment(&metadata, &spec);
+            assert_eq!((workload.intercept_none, workload.metadata), (want, unread), "{metadata} {spec}");
+            assert_eq!(wrong, Vec::<String>::new(), "{metadata} {spec}");
+        }
+        let (workload, wrong) = deployment(&annotation(mode, "none"), "{}");
+        assert_eq!((workload.intercept_none, wrong.len()), (None, 1));
+    }
+
+    #[test]
+    fn metadata_that_decides_is_seen() {
+        let config = |value: &str| format!("{{annotations: {{proxy.istio.io/config: {value:?}}}}}");
+        let env = |name: &str, container: &str| {
+            format!("{{containers: [{{name: {container}, env: [{{name: {name}, value: x}}]}}]}}")
+        };
+        for (metadata, spec, want) in [
+            (config(""), "{}".to_owned(), false),
+            (config("concurrency: 2"), "{}".to_owned(), false),
+            (config("proxyMetadata: {ISTIO_META_DNS_CAPTURE: \"true\"}"), "{}".to_owned(), false),
+            (config("proxyMetadata: {ISTIO_META_TLS_CLIENT_KEY: x}"), "{}".to_owned(), true),
+            (config("proxy_metadata: {ISTIO_META_TLS_SERVER_KEY: x}"), "{}".to_owned(), true),
+            (config("proxyMetadata: [a]"), "{}".to_owned(), true),
+            (config("[]"), "{}".to_owned(), true),
+            (config("a: b: c"), "{}".to_owned(), true),
+            ("{}".to_owned(), env("ISTIO_META_TLS_CLIENT_ROOT_CERT", "istio-proxy"), true),
+            ("{}".to_owned(), env("ISTIO_META_TLS_CLIENT_ROOT_CERT", "app"), false),
+            ("{}".to_owned(), env("ISTIO_META_CLUSTER_ID", "istio-proxy"), false),
+        ] {
+            assert_eq!(deployment(&metadata, &spec).0.metadata, want, "{metadata} {spec}");
+        }
+    }
+
+    #[test]
+    fn templates_and_annotations_that_are_not_followed_are_named() {
+        for (key, value, custom, unfollowed) in [
+            ("inject.istio.io/templates", "sidecar", false, None),
+            ("inject.istio.io/templates", "own, grpc-agent", false, None),
+            ("inject.istio.io/templates", "own", true, None),
+            ("inject.istio.io/templates", "own,sidecars", true, None),
+            (
+                "traffic.sidecar.istio.io/excludeInterfaces",
+                "eth1",
+                false,
+                Some("traffic.sidecar.istio.io/excludeInterfaces"),
+            ),
+            (
+                "traffic.sidecar.istio.io/kubevirtInterfaces",
+                "k6t",
+                false,
+                Some("traffic.sidecar.istio.io/kubevirtInterfaces"),
+            ),
+            ("istio.io/reroute-virtual-interfaces", "k6t", false, Some("istio.io/reroute-virtual-interfaces")),
+            ("example.com/own", "x", false, None),
+        ] {
+            let (workload, _) = deployment(&format!("{{annotations: {{{key}: {value:?}}}}}"), "{}");
+            assert_eq!((workload.custom_template, workload.unfollowed), (custom, unfollowed), "{key}: {value}");
+        }
+    }
+
+    #[test]
+    fn wrong_types_are_issues() {
+        for (metadata, spec, want) in [
+            ("{labels: {app: web, empty: }, annotations: {a: \"1\"}}", "{hostNetwork: false, containers: null}", ""),
+            ("web", "{}", "spec.template.metadata must be a mapping, not \"web\""),
+            ("{labels: [app]}", "{}", "spec.template.metadata.labels must be a mapping, not a list"),
+            (
+                "{labels: {version: 1.10}}",
+                "{}",
+                "spec.template.metadata.labels[\"version\"] must be a string: quote it",
+            ),
+            ("{annotations: {a: true}}", "{}", "spec.template.metadata.annotations[\"a\"] must be a string: quote it"),
+            ("{}", "[]", "spec.template.spec must be a mapping, not a list"),
+            ("{}", "{containers: {name: a}}", "spec.template.spec.containers must be a list, not a mapping"),
+            ("{}", "{containers: [a]}", "spec.template.spec.containers[0] must be a mapping, not \"a\""),
+            ("{}", "{containers: [{ports: 80}]}", "spec.template.spec.containers[0].ports must be a list, not 80"),
+            (
+                "{}",
+                "{hostNetwork: \"true\"}",
+                "spec.template.spec.hostNetwork must be true or false, not the string \"true\"",
+            ),
+            (
+                "{}",
+                "{securityContext: {runAsUser: \"1337\"}}",
+                "spec.template.spec.securityContext.runAsUser must be a whole number, not \"1337\"",
+            ),
+        ] {
+            assert_eq!(deployment(metadata, spec).1.join("; "), want, "{metadata} {spec}");
+        }
+        for (kind, text, want) in [
+            ("Deployment", "spec: web", "spec must be a mapping, not \"web\""),
+            ("Deployment", "spec: {template: [web]}", "spec.template must be a mapping, not a list"),
+            ("CronJob", "spec: {jobTemplate: {spec: web}}", "spec.jobTemplate.spec must be a mapping, not \"web\""),
+            ("Pod", "spec: web", "spec must be a mapping, not \"web\""),
+            ("Pod", "status: {podIPs: 1.2.3.4}", "status.podIPs must be a list, not \"1.2.3.4\""),
+        ] {
+            let found = messages(text, |root, issues| {
+                read(root, meta(), kind, issues);
+            });
+            assert_eq!(found.join("; "), want, "{kind} {text}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Why: the chain of decisions behind a verdict, each with the object, the file and line, and the field that decided.
 
-use super::check::{Cell, Matrix, Row, ServiceRows, tls_at};
-use super::client::{Cluster, Decision, Reach, TlsFrom, Uncaptured, Unknown, Why};
+use super::check::{Cell, Matrix, Row, ServiceRows};
+use super::client::{Cluster, Decision, Reach, TlsFrom, Uncaptured, Unknown, Why, tls_at};
 use super::endpoints::{Bypass, Endpoint, Front, Who};
 use super::outcome::{Status, Wire};
 use super::reason::Reason;
@@ -9,8 +9,9 @@ use super::rules::Step;
 use super::server::ModeFrom;
 use crate::location::{Location, ObjectRef, Path};
 use crate::model::destination_rule::TlsMode;
+use crate::model::meta::order_known;
 use crate::model::service::Origin;
-use crate::model::{Mesh, ObjectId, Protocol, Service, Workload};
+use crate::model::{DestinationRule, Mesh, ObjectId, Protocol, Service, Workload};
 
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ pub fn because<'m>(
         chain.endpoint(endpoint, cell);
         chain.server(endpoint, cell);
     }
-    chain.outcome(cell, endpoint);
+    chain.outcome(cell, endpoint, client);
     chain.steps
 }
 
@@ -125,6 +126,10 @@ impl<'m> Chain<'_, 'm> {
             Reach::Known | Reach::Undecided => {}
             Reach::NoProxy => {
                 self.say("sends", "what the application sends: plaintext, and no DestinationRule applies")
+            }
+            Reach::NotCaptured(Uncaptured::NoInterception) => {
+                let text = "interception mode NONE: the application's calls bypass the sidecar";
+                self.cite("capture", client.meta.id, Path::new(client.path), text);
             }
             Reach::NotCaptured(Uncaptured::User1337) => {
                 self.cite(
@@ -435,7 +440,7 @@ impl<'m> Chain<'_, 'm> {
         }
     }
 
-    fn outcome(&mut self, cell: &Cell, endpoint: Option<&Endpoint<'m>>) {
+    fn outcome(&mut self, cell: &Cell, endpoint: Option<&Endpoint<'m>>, client: &Workload) {
         let mesh = self.mesh();
         if let Some(reason) = cell.reason {
             let text = format!("UNKNOWN: {}", reason.words(mesh));
@@ -450,7 +455,7 @@ impl<'m> Chain<'_, 'm> {
                 }
                 (_, Some(id)) => self.cite("outcome", id, Path::default(), text),
                 (Reason::Age, None) => {
-                    self.rivals(endpoint);
+                    self.rivals(endpoint, client);
                     self.say("outcome", text);
                 }
                 _ => self.say("outcome", text),
@@ -510,39 +515,45 @@ impl<'m> Chain<'_, 'm> {
     fn names(&self, cell: &Cell, endpoint: Option<&Endpoint<'m>>) -> Option<String> {
         let Front::Gateway(gateway, server) = endpoint?.front else { return None };
         let refused = cell.outcome.failure == Some(super::outcome::Failure::F4);
-        let server = self.mesh().gateways.get(gateway as usize)?.servers.get(server as usize).filter(|_| refused)?;
+        self.mesh().gateways.get(gateway as usize)?.servers.get(server as usize).filter(|_| refused)?;
         let service = self.service()?;
         let port = service.ports.get(self.row.port as usize)?.number;
         let subset = super::select::subset_name(self.mesh(), self.row);
-        let sent = super::check::sni(self.mesh(), &self.row.decision, &service.host, port, subset)?;
+        let sent = super::gateway::sni(self.mesh(), &self.row.decision, &service.host, port, subset)?;
         Some(format!(
             "the client names {sent}, the gateway's server has filter chains for {} only",
-            server.hosts.join(", ")
+            endpoint?.server_names.join(", ")
         ))
     }
 
     /// Names the objects that compete by age.
-    fn rivals(&mut self, endpoint: Option<&Endpoint<'m>>) {
+    fn rivals(&mut self, endpoint: Option<&Endpoint<'m>>, client: &Workload) {
         let mesh = self.mesh();
         let Some(service) = self.service() else { return };
-        let mut policies: Vec<u32> = endpoint.map_or(Vec::new(), |e| e.policies.iter().flatten().copied().collect());
-        for wide in super::server::wide_policies(mesh, &service.meta.namespace) {
-            policies.extend(wide.mesh.into_iter().chain(wide.namespace));
-        }
-        policies.sort_unstable();
-        policies.dedup();
+        let several = |mut numbers: Vec<u32>| {
+            numbers.sort_unstable();
+            numbers.dedup();
+            if numbers.len() > 1 { numbers } else { Vec::new() }
+        };
+        let wides = super::server::wide_policies(mesh, &service.meta.namespace);
+        let mut policies = several(wides.iter().filter_map(|w| w.mesh).collect());
+        policies.extend(several(wides.iter().filter_map(|w| w.namespace).collect()));
+        policies.extend(several(endpoint.map_or(Vec::new(), |e| e.policies.iter().flatten().copied().collect())));
         for policy in policies.iter().filter_map(|n| mesh.policies.get(*n as usize)) {
             self.cite("age", policy.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
         }
-        let mut rules: Vec<u32> = Vec::new();
-        if let Some((first, _)) = self.row.decision.rule {
-            let host = mesh.rules.get(first as usize).map(|rule| (&rule.host, &rule.meta.namespace));
-            rules.extend(
-                (0..).zip(&mesh.rules).filter(|(_, r)| Some((&r.host, &r.meta.namespace)) == host).map(|(n, _)| n),
-            );
-        }
-        for rule in rules.iter().filter_map(|n| mesh.rules.get(*n as usize)).filter(|_| rules.len() > 1) {
-            self.cite("age", rule.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
+        let mut namespaces = vec![&client.meta.namespace, &service.meta.namespace, &mesh.root];
+        namespaces.dedup();
+        for namespace in namespaces {
+            let numbers = mesh.index.rules.get(namespace).into_iter().flatten();
+            let rules: Vec<&DestinationRule> = numbers.filter_map(|n| mesh.rules.get(*n as usize)).collect();
+            let rivals = |a: &DestinationRule, b: &DestinationRule| {
+                a.host == b.host && a.meta.id != b.meta.id && !order_known(&a.meta, &b.meta)
+            };
+            let matching = rules.iter().filter(|rule| rule.host.matches(&service.host));
+            for rule in matching.filter(|rule| rules.iter().any(|other| rivals(rule, other))) {
+                self.cite("age", rule.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
+            }
         }
     }
 }

@@ -44,6 +44,8 @@ pub enum Uncaptured {
     Annotation,
     /// An application container runs as user or group 1337.
     User1337,
+    /// Interception mode NONE.
+    NoInterception,
 }
 
 /// Why a proxy does not know a service.
@@ -80,6 +82,10 @@ pub enum Why {
     AutoDirect,
     /// Proxyless gRPC: only ISTIO_MUTUAL gives TLS.
     Grpc,
+    /// Addressed directly, and it is not certain what an endpoint is announced with.
+    TlsModeUnknown,
+    /// The possible orders of rules disagree.
+    Undecided,
 }
 
 /// The transport socket of a cluster.
@@ -126,6 +132,7 @@ impl Decision {
     pub fn client_tls(&self) -> Option<&'static str> {
         match (self.reach, self.tls) {
             (Reach::Undecided, _) => None,
+            (Reach::Known, None) if matches!(self.why, Why::TlsModeUnknown | Why::Undecided) => None,
             (Reach::NoProxy | Reach::NotCaptured(_), _) => Some("none"),
             // Without a cluster there is no TLS, and nothing automatic.
             (Reach::PassedThrough(_) | Reach::BlackHoled(_), _) => Some("DISABLE"),
@@ -233,8 +240,11 @@ impl<'m> Call<'m> {
             if self.endpoints.is_empty() {
                 return Some(Why::NoEndpoints);
             }
-            if self.endpoints.iter().any(|endpoint| endpoint.tls_mode == "disabled") {
+            if self.endpoints.iter().any(|endpoint| endpoint.tls_known && endpoint.tls_mode == "disabled") {
                 return Some(Why::EndpointWithoutSidecar);
+            }
+            if self.endpoints.iter().any(|endpoint| !endpoint.tls_known) {
+                return Some(Why::TlsModeUnknown);
             }
         }
         match namespace_mode(&mesh.policies, self.wide) {
@@ -337,6 +347,20 @@ impl Decision {
             (Reach::Known, Cluster::IstioMutual) => Some(Wire::Mtls),
             _ => Some(Wire::Plaintext),
         }
+    }
+}
+
+/// The `tls` block that was read from a field.
+#[must_use]
+pub fn tls_at(mesh: &Mesh, from: TlsFrom) -> Option<&ClientTls> {
+    let rule = mesh.rules.get(from.rule as usize)?;
+    let policy = match from.subset {
+        Some(at) => rule.subsets.get(at as usize)?.policy.as_ref()?,
+        None => rule.policy.as_ref()?,
+    };
+    match from.port {
+        Some(at) => policy.ports.get(at as usize)?.1.tls.as_ref(),
+        None => policy.top.tls.as_ref(),
     }
 }
 

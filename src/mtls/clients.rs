@@ -5,7 +5,7 @@ use super::endpoints::undecided_proxy;
 use super::reason::Reason;
 use super::visible::sidecars_of;
 use crate::model::sidecar::Outbound;
-use crate::model::{Mesh, Proxy, Scope, Workload};
+use crate::model::{Mesh, Proxy, Scope, Sidecar, Workload};
 use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -64,7 +64,9 @@ pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
         }
     });
     let with_proxy = mesh.workloads.iter().filter(|w| matches!(w.proxy, Proxy::Sidecar | Proxy::Grpc | Proxy::Ambient));
-    let assumed = mesh.assumed_namespaces.iter().filter(|_| mesh.options.assume_injected).cloned();
+    // A namespace that the input does not have is assumed to be labelled, also where no workload hangs on that.
+    let missing = mesh.workloads.iter().map(|w| &w.meta.namespace).filter(|ns| !mesh.namespaces.contains_key(*ns));
+    let assumed = missing.filter(|_| mesh.options.assume_injected).cloned();
     labelled.map(|ns| ns.meta.name.clone()).chain(with_proxy.map(|w| w.meta.namespace.clone())).chain(assumed).collect()
 }
 
@@ -83,13 +85,27 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
     let mut classes: Vec<Class> = Vec::new();
     for (number, workload) in (0..).zip(&mesh.workloads) {
         let namespace = &workload.meta.namespace;
-        let uncaptured = (workload.user_1337 && workload.proxy == Proxy::Sidecar).then_some(Uncaptured::User1337);
+        let no_interception = workload.intercept_none.unwrap_or(mesh.config.intercept_none);
+        let uncaptured = match workload.proxy {
+            Proxy::Sidecar if no_interception => Some(Uncaptured::NoInterception),
+            Proxy::Sidecar if workload.user_1337 => Some(Uncaptured::User1337),
+            _ => None,
+        };
         let proxy = if uncaptured.is_some() { Proxy::None } else { workload.proxy };
         let mut unknown = match proxy {
             Proxy::Ambient | Proxy::Waypoint => Some(Reason::AmbientClient),
             Proxy::None => None,
             _ => undecided_proxy(mesh, workload, true),
         };
+        // Applications of such a pod may call the listeners that its Sidecar opens.
+        let listens =
+            |n: &Option<u32>| n.and_then(|n| mesh.sidecars.get(n as usize)).is_some_and(|s| !s.egress.is_empty());
+        if uncaptured == Some(Uncaptured::NoInterception) && sidecars_of(mesh, workload).iter().any(listens) {
+            unknown = Some(Reason::Interception);
+        }
+        if mesh.networks && workload.labels.get("topology.istio.io/network").is_some() && proxy != Proxy::None {
+            unknown = unknown.or(Some(Reason::Network));
+        }
         unknown = unknown.or_else(|| tainted.get(namespace).map(|n| Reason::Taint(*n)));
         let with_proxy = matches!(proxy, Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc);
         let (mut selecting, mut sidecars, mut capture) = (Vec::new(), vec![None], Vec::new());
@@ -99,8 +115,15 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
                 n.and_then(|n| mesh.sidecars.get(n as usize))
                     .is_some_and(|s| !s.egress.is_empty() || s.outbound.is_some())
             };
+            let bound = |n: &Option<u32>| {
+                n.and_then(|n| mesh.sidecars.get(n as usize))
+                    .is_some_and(|s| s.egress.iter().any(|egress| egress.bound))
+            };
+            if sidecars.iter().any(bound) {
+                unknown = Some(Reason::Interception);
+            }
             if sidecars.len() > 1 && sidecars.iter().any(trims) {
-                unknown = Some(Reason::Age);
+                unknown = Some(Reason::ClientSidecar);
             }
             for rule in mesh.index.rules.get(namespace).into_iter().flatten() {
                 let selector = mesh.rules.get(*rule as usize).and_then(|r| r.selector.as_ref());
@@ -147,6 +170,18 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         }
     }
     classes
+}
+
+/// The Sidecar that trims what a class knows, where that is all that sets it apart.
+#[must_use]
+pub fn trimming<'m>(mesh: &'m Mesh, class: &Class) -> Option<(u32, &'m Sidecar)> {
+    let usual = class.proxy == Proxy::Sidecar && class.unknown.is_none() && !class.capture;
+    match class.sidecars[..] {
+        [Some(n)] if usual && class.namespace != mesh.root => {
+            mesh.sidecars.get(n as usize).filter(|sidecar| !sidecar.egress.is_empty()).map(|sidecar| (n, sidecar))
+        }
+        _ => None,
+    }
 }
 
 /// What a class does with services that its Sidecar does not import, where it has one that trims.

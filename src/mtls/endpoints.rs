@@ -3,7 +3,7 @@
 use super::outcome::PortKind;
 use super::reason::Reason;
 use super::server;
-use crate::model::gateway::GatewayTls;
+use crate::model::gateway::Server;
 use crate::model::service::{Machine, Origin, Port, Resolution, TargetPort};
 use crate::model::{Labels, Mesh, Protocol, Proxy, Service, Workload};
 use std::borrow::Cow;
@@ -71,6 +71,8 @@ pub struct Endpoint<'m> {
     pub who: Who,
     /// The `tlsMode` that istiod announces.
     pub tls_mode: &'m str,
+    /// Whether it is certain.
+    pub tls_known: bool,
     /// Labels, for subsets.
     pub labels: Option<&'m Labels>,
     /// What stands in front.
@@ -79,6 +81,8 @@ pub struct Endpoint<'m> {
     pub policies: Vec<Option<u32>>,
     /// How the port bears on the outcome, per possibility.
     pub port_kinds: Vec<PortKind>,
+    /// Hosts of a gateway's servers on this port: the SNIs that it has filter chains for.
+    pub server_names: Vec<&'m str>,
     /// Service account, where it is known.
     pub account: Option<&'m str>,
 }
@@ -147,9 +151,7 @@ impl<'m> Finder<'m> {
         let slices = || numbers.iter().filter_map(|n| self.mesh.slices.get(*n as usize));
         let modern = slices().any(|slice| !slice.legacy);
         for slice in slices().filter(|slice| slice.legacy != modern) {
-            let named = slice.ports.iter().find(|(name, _)| *name == port.name);
-            let only = || slice.ports.first().filter(|_| slice.ports.len() == 1 && service.ports.len() == 1);
-            let Some((_, number)) = named.or_else(only) else { continue };
+            let Some((_, number)) = slice.ports.iter().find(|(name, _)| *name == port.name) else { continue };
             for address in &slice.addresses {
                 found.push(self.of_address(service, port, *number, address, &slice.meta.namespace));
             }
@@ -168,11 +170,23 @@ impl<'m> Finder<'m> {
         let workloads = self.mesh.select(&service.meta.namespace, selector);
         let workloads = workloads.filter_map(|n| Some((n, self.mesh.workloads.get(n as usize)?)));
         let alive = workloads.filter(|(_, workload)| !workload.finished);
-        let endpoint = |(number, workload): (u32, &'m Workload)| {
+        let endpoints = |(number, workload): (u32, &'m Workload)| {
             let address = workload.ips.first().map(|ip| &**ip);
-            Some(self.of_workload(service, port, number, workload, address, target_on(port, workload)?))
+            let make = |target| self.of_workload(service, port, number, workload, address, target);
+            self.targets(port, workload).into_iter().map(make).collect::<Vec<_>>()
         };
-        alive.filter_map(endpoint).collect()
+        alive.flat_map(endpoints).collect()
+    }
+
+    /// The workload ports that a Service port may lead to: one, or none. Of a workload that only a Service speaks of, a
+    /// named port is not known: 0, and every port that a policy sets apart.
+    fn targets(&self, port: &Port, workload: &Workload) -> Vec<u16> {
+        if workload.kind != "Service" || matches!(port.target, TargetPort::Number(_)) {
+            return target_on(port, workload).into_iter().collect();
+        }
+        let policies = server::workload_policies(self.mesh, workload, 0);
+        let policies = policies.iter().flatten().filter_map(|n| self.mesh.policies.get(*n as usize));
+        std::iter::once(0).chain(policies.flat_map(|policy| policy.ports.iter().map(|(port, _)| *port))).collect()
     }
 
     fn of_address(
@@ -183,21 +197,44 @@ impl<'m> Finder<'m> {
         address: &'m crate::model::service::SliceAddress,
         namespace: &Arc<str>,
     ) -> Endpoint<'m> {
-        let pods = &self.mesh.index;
+        let index = &self.mesh.index;
         let found = match &address.pod {
-            Some((namespace, name)) => pods.pods.get(&(Arc::from(&**namespace), name.clone())),
-            None => pods.ips.get(&(namespace.clone(), address.ip.clone())),
+            Some((namespace, name)) => index.pods.get(&(Arc::from(&**namespace), name.clone())),
+            None => index.ips.get(&(namespace.clone(), address.ip.clone())),
         };
-        let workload = found.and_then(|n| Some((*n, self.mesh.workloads.get(*n as usize)?)));
-        let Some((at, workload)) = workload else {
-            let who = if address.pod.is_some() { Who::MissingPod } else { Who::Address };
-            let front = if address.pod.is_some() { Front::Unknown(Reason::MissingPod) } else { Front::NoProxy };
-            return bare(Some(&address.ip), number, who, "disabled", front, port);
+        let Some((at, workload)) = found.and_then(|n| Some((*n, self.mesh.workloads.get(*n as usize)?))) else {
+            return match address.pod {
+                Some(_) => Endpoint {
+                    tls_known: false,
+                    ..bare(
+                        Some(&address.ip),
+                        number,
+                        Who::MissingPod,
+                        "disabled",
+                        Front::Unknown(Reason::MissingPod),
+                        port,
+                    )
+                },
+                None => self.of_bare_address(service, port, number, &address.ip),
+            };
         };
         let mut endpoint = self.of_workload(service, port, at, workload, Some(&address.ip), number);
         if address.pod.is_none() && workload.tls_mode() != "disabled" {
             endpoint.front = Front::Unknown(Reason::AddressOrder);
+            endpoint.tls_known = false;
         }
+        endpoint
+    }
+
+    /// An address that istiod knows no pod for: announced without mutual TLS, whoever answers there. A pod of another
+    /// namespace that has it still obeys its policies.
+    fn of_bare_address(&self, service: &'m Service, port: &'m Port, number: u16, ip: &'m str) -> Endpoint<'m> {
+        let found = self.mesh.index.addresses.get(ip).and_then(|n| Some((*n, self.mesh.workloads.get(*n as usize)?)));
+        let mut endpoint = match found {
+            Some((at, workload)) => self.of_workload(service, port, at, workload, Some(ip), number),
+            None => bare(Some(ip), number, Who::Address, "disabled", Front::NoProxy, port),
+        };
+        (endpoint.tls_mode, endpoint.labels) = ("disabled", None);
         endpoint
     }
 
@@ -251,9 +288,18 @@ impl<'m> Finder<'m> {
         let target = if let TargetPort::Number(number) = port.target { number } else { port.number };
         let tls_mode = machine.tls_mode();
         let address = Some(&*machine.address).filter(|text| !text.is_empty());
-        let front =
-            if tls_mode == "istio" && service.origin != Origin::MeshExternal { Front::Policy } else { Front::NoProxy };
         let number = by_name.unwrap_or(target);
+        if tls_mode == "disabled"
+            && let Some(ip) = address.filter(|ip| self.mesh.index.addresses.contains_key(*ip))
+        {
+            return Endpoint { labels: Some(&machine.labels), ..self.of_bare_address(service, port, number, ip) };
+        }
+        let tunnel = machine.labels.get("networking.istio.io/tunnel").is_some_and(|tunnel| tunnel.contains("http"));
+        let front = match tls_mode == "istio" && service.origin != Origin::MeshExternal {
+            _ if tunnel => Front::Unknown(Reason::Tunnel),
+            true => Front::Policy,
+            false => Front::NoProxy,
+        };
         let mut endpoint = bare(address, number, who, tls_mode, front, port);
         endpoint.labels = Some(&machine.labels);
         endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels, number);
@@ -270,13 +316,19 @@ impl<'m> Finder<'m> {
         address: Option<&'m str>,
         target: u16,
     ) -> Endpoint<'m> {
-        let (front, port_kinds) = self.front(service, port, number, workload, target);
+        let (mut front, port_kinds) = self.front(port, number, workload, target);
+        let mut server_names = Vec::new();
+        if workload.proxy == Proxy::Gateway && front == Front::NoProxy {
+            (front, server_names) = self.gateway_front(service, port, workload, target);
+        }
         let account = Some(&*workload.service_account).filter(|name| !name.is_empty());
         Endpoint {
             address,
             port: target,
             who: Who::Workload(number),
             tls_mode: workload.tls_mode(),
+            tls_known: true,
+            server_names,
             labels: Some(&workload.labels),
             front,
             // Endpoints are tagged by policy wherever they claim to be capable, also falsely (B2).
@@ -290,28 +342,24 @@ impl<'m> Finder<'m> {
     }
 
     /// What stands in front of a workload's port, and which protocol its listener speaks there.
-    fn front(
-        &self,
-        service: &Service,
-        port: &Port,
-        number: u32,
-        workload: &Workload,
-        target: u16,
-    ) -> (Front, Vec<PortKind>) {
+    fn front(&self, port: &Port, number: u32, workload: &Workload, target: u16) -> (Front, Vec<PortKind>) {
         let own_kind = vec![kind_of(port.protocol)];
         if let Some(reason) = self.undecided(workload) {
             return (Front::Unknown(reason), own_kind);
         }
         match workload.proxy {
             Proxy::Sidecar => {}
-            Proxy::Gateway => return (self.gateway_front(service, port, workload, target), own_kind),
+            // Set by the caller, which also keeps the servers' names.
+            Proxy::Gateway => return (Front::NoProxy, own_kind),
             _ => return (Front::NoProxy, own_kind),
         }
-        if target == INBOUND_PORT {
+        if target == self.mesh.config.inbound_port.unwrap_or(INBOUND_PORT) {
             return (Front::Unknown(Reason::ProxyPort), own_kind);
         }
-        if let Some(bypass) = bypass(workload, target) {
-            return (Front::Bypassed(bypass), own_kind);
+        match bypass(workload, target) {
+            Ok(None) => {}
+            Ok(Some(bypass)) => return (Front::Bypassed(bypass), own_kind),
+            Err(reason) => return (Front::Unknown(reason), own_kind),
         }
         let sidecars = super::visible::sidecars_of(self.mesh, workload);
         let with_ingress =
@@ -322,10 +370,7 @@ impl<'m> Finder<'m> {
         let sidecar = sidecars.first().copied().flatten().and_then(|n| self.mesh.sidecars.get(n as usize));
         let ingress = sidecar.map_or(&[][..], |s| &s.ingress);
         let listener = ingress.iter().find(|listener| listener.port == target);
-        let none = workload
-            .annotations
-            .get("sidecar.istio.io/interceptionMode")
-            .map_or(self.mesh.config.intercept_none, |m| m == "NONE");
+        let none = workload.intercept_none.unwrap_or(self.mesh.config.intercept_none);
         if none && listener.is_none() {
             return (Front::Bypassed(Bypass::NoInterception), own_kind);
         }
@@ -365,36 +410,44 @@ impl<'m> Finder<'m> {
         if workload.labels.get("networking.istio.io/tunnel").is_some_and(|tunnel| tunnel.contains("http")) {
             return Some(Reason::Tunnel);
         }
+        if self.mesh.networks && workload.labels.get("topology.istio.io/network").is_some() {
+            return Some(Reason::Network);
+        }
         undecided_proxy(self.mesh, workload, false)
     }
 
-    fn gateway_front(&self, service: &Service, port: &Port, workload: &Workload, target: u16) -> Front {
-        let mut found: Vec<(u32, u32, GatewayTls)> = Vec::new();
+    /// The servers that listen on a gateway's port, and the names that they have filter chains for.
+    fn gateway_front(
+        &self,
+        service: &'m Service,
+        port: &Port,
+        workload: &Workload,
+        target: u16,
+    ) -> (Front, Vec<&'m str>) {
+        let mut found: Vec<(u32, u32, &'m Server)> = Vec::new();
+        let mut selected = false;
         for (number, gateway) in (0..).zip(&self.mesh.gateways) {
             let own_namespace = !gateway.gateway_api || gateway.meta.namespace == workload.meta.namespace;
             if !own_namespace || !gateway.selector.subset_of(&workload.labels) {
                 continue;
             }
+            selected = true;
             // A server's port is a Service port of the gateway where there is such a one, else the proxy's own.
             let is_service_port = |n: u16| service.ports.iter().any(|p| p.number == n);
             let fits = |n: u16| n == port.number || (n == target && !is_service_port(n));
-            for (at, server) in (0..).zip(&gateway.servers).filter(|(_, s)| fits(s.port)) {
-                found.push((number, at, server.tls));
-            }
+            found.extend((0..).zip(&gateway.servers).filter(|(_, s)| fits(s.port)).map(|(at, s)| (number, at, s)));
         }
-        let Some((gateway, server, tls)) = found.first().copied() else {
+        let names = found.iter().flat_map(|(_, _, server)| server.hosts.iter().map(|host| &**host)).collect();
+        let front = match found.first().copied() {
             // The gateway template captures nothing: beside it an application answers for itself (B12).
-            let application = workload.has_application;
-            return if application {
-                Front::Bypassed(Bypass::GatewayTemplate)
-            } else {
-                Front::Unknown(Reason::NoGatewayServer)
-            };
+            None if workload.has_application && !selected => Front::Bypassed(Bypass::GatewayTemplate),
+            None => Front::Unknown(Reason::NoGatewayServer),
+            Some((gateway, at, server)) if found.iter().all(|(_, _, other)| other.tls == server.tls) => {
+                Front::Gateway(gateway, at)
+            }
+            Some(_) => Front::Unknown(Reason::GatewayServers),
         };
-        match found.iter().all(|other| other.2 == tls) {
-            true => Front::Gateway(gateway, server),
-            false => Front::Unknown(Reason::GatewayServers),
-        }
+        (front, names)
     }
 
     /// What the policies of a namespace say of workloads that the input does not hold.
@@ -404,6 +457,8 @@ impl<'m> Finder<'m> {
             port,
             who: Who::Imagined(policy),
             tls_mode: "istio",
+            tls_known: true,
+            server_names: Vec::new(),
             labels: None,
             front: Front::Policy,
             policies: vec![policy],
@@ -438,6 +493,8 @@ fn bare<'m>(
         port: number,
         who,
         tls_mode,
+        tls_known: true,
+        server_names: Vec::new(),
         labels: None,
         front,
         policies: vec![None],
@@ -449,17 +506,22 @@ fn bare<'m>(
 /// Why a proxy is not followed, as a client (`outbound`) or as a server: other revisions, EnvoyFilters, metadata.
 #[must_use]
 pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Option<Reason> {
-    let config = workload.annotations.get("proxy.istio.io/config").unwrap_or("");
-    let metadata = ["TLS_CLIENT_", "TLS_SERVER_", "INTERCEPTION_MODE"].iter().any(|name| config.contains(name));
-    if metadata || mesh.config.metadata.is_some() {
+    if workload.metadata || mesh.config.metadata.is_some() {
         return Some(Reason::Metadata);
+    }
+    if workload.custom_template {
+        return Some(Reason::CustomTemplate);
+    }
+    if let Some(name) = workload.unfollowed {
+        return Some(Reason::Annotation(name));
     }
     if mesh.other_revisions && workload.revision.as_deref().is_some_and(|revision| revision != mesh.revision) {
         return Some(Reason::Revision);
     }
     let gateway = workload.proxy == Proxy::Gateway;
-    let hit = (0..).zip(&mesh.interferences).find(|(_, object)| {
-        let here = object.meta.namespace == mesh.root || object.meta.namespace == workload.meta.namespace;
+    let near = [&mesh.root, &workload.meta.namespace].into_iter().filter_map(|ns| mesh.index.interferences.get(ns));
+    let mut numbers = near.flatten().filter_map(|n| Some((*n, mesh.interferences.get(*n as usize)?)));
+    let hit = numbers.find(|(_, object)| {
         let side = if gateway {
             object.gateway
         } else if outbound {
@@ -467,27 +529,35 @@ pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Opti
         } else {
             object.inbound
         };
-        here && side && object.selector.subset_of(&workload.labels)
+        side && object.selector.subset_of(&workload.labels)
     });
     hit.map(|(number, _)| Reason::Interference(number))
 }
 
-/// Whether a list of ports in an annotation names one; `*` names all.
-pub(super) fn lists_port(list: &str, port: u16) -> bool {
-    list.split(',').map(str::trim).any(|word| word == "*" || word.parse() == Ok(port))
+/// Whether a list of ports in an annotation names one; `*` names all; `None`: it is no such list (a range, say).
+pub(super) fn lists_port(list: &str, port: u16) -> Option<bool> {
+    let mut found = false;
+    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        found |= word == "*" || word.parse::<u16>().ok()? == port;
+    }
+    Some(found)
 }
 
-fn bypass(workload: &Workload, port: u16) -> Option<Bypass> {
-    let annotation = |name: &str| workload.annotations.get(name);
-    if annotation("traffic.sidecar.istio.io/excludeInboundPorts").is_some_and(|list| lists_port(list, port)) {
-        return Some(Bypass::Excluded);
+/// Why a port does not pass through its sidecar, if it does not.
+fn bypass(workload: &Workload, port: u16) -> Result<Option<Bypass>, Reason> {
+    let listed = |name: &str| match workload.annotations.get(name) {
+        Some(list) => lists_port(list, port).map(Some).ok_or(Reason::CaptureList),
+        None => Ok(None),
+    };
+    if listed("traffic.sidecar.istio.io/excludeInboundPorts")? == Some(true) {
+        return Ok(Some(Bypass::Excluded));
     }
-    let status = annotation("status.sidecar.istio.io/port").and_then(|text| text.parse().ok());
+    let status = workload.annotations.get("status.sidecar.istio.io/port").and_then(|text| text.parse().ok());
     if STATUS_PORTS.contains(&port) || status == Some(port) {
-        return Some(Bypass::StatusPort);
+        return Ok(Some(Bypass::StatusPort));
     }
-    let included = annotation("traffic.sidecar.istio.io/includeInboundPorts").is_none_or(|list| lists_port(list, port));
-    (!included).then_some(Bypass::NotIncluded)
+    let included = listed("traffic.sidecar.istio.io/includeInboundPorts")?;
+    Ok((included == Some(false)).then_some(Bypass::NotIncluded))
 }
 
 /// The name of an endpoint's workload and its namespace, for people and for JSON.

@@ -5,7 +5,8 @@ use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::endpoints::{Endpoint, Who, name_of};
 use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, subset_name};
-use crate::model::{Mesh, Proxy, Workload};
+use crate::finding::Confidence;
+use crate::model::{Mesh, Workload};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -206,16 +207,11 @@ pub fn routed(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row) -> Option<
     if routed || !matrix.routes_unread { Some(routed) } else { None }
 }
 
-fn confidence(client: &Workload, endpoint: Option<&Workload>, imagined: bool) -> &'static str {
-    let rank = |workload: &Workload| match (workload.assumed || workload.kind == "Service", workload.live) {
-        (true, _) => 0,
-        (false, false) => 1,
-        (false, true) => 2,
-    };
-    match rank(client).min(endpoint.map_or(2, rank)).min(if imagined { 0 } else { 2 }) {
-        0 => "low",
-        1 => "medium",
-        _ => "high",
+fn confidence(mesh: &Mesh, client: &Workload, endpoint: Option<&Endpoint<'_>>) -> &'static str {
+    match rank(client).min(server_rank(mesh, endpoint)) {
+        0 => Confidence::Low.word(),
+        1 => Confidence::Medium.word(),
+        _ => Confidence::High.word(),
     }
 }
 
@@ -236,11 +232,22 @@ fn endpoint_json<'a>(mesh: &'a Mesh, rows: &ServiceRows<'a>, endpoint: &Endpoint
     Some(EndpointJson { address: endpoint.address, port: Some(endpoint.port).filter(|n| *n > 0), workload, namespace })
 }
 
-fn endpoint_workload<'m>(mesh: &'m Mesh, endpoint: Option<&Endpoint<'_>>) -> (Option<&'m Workload>, bool) {
+/// How sure the server's side is: 2 a running pod, 1 a prediction or an address, 0 an assumption.
+fn server_rank(mesh: &Mesh, endpoint: Option<&Endpoint<'_>>) -> u8 {
     match endpoint.map(|endpoint| endpoint.who) {
-        Some(Who::Workload(number)) => (mesh.workloads.get(number as usize), false),
-        Some(Who::Imagined(_)) => (None, true),
-        _ => (None, false),
+        Some(Who::Workload(number)) => mesh.workloads.get(number as usize).map_or(0, rank),
+        Some(Who::Imagined(_)) => 0,
+        Some(_) => 1,
+        None => 2,
+    }
+}
+
+/// How sure a workload is.
+fn rank(workload: &Workload) -> u8 {
+    match (workload.assumed || workload.kind == "Service", workload.live) {
+        (true, _) => 0,
+        (false, false) => 1,
+        (false, true) => 2,
     }
 }
 
@@ -255,7 +262,6 @@ pub fn expanded<'a>(
 ) -> Option<CellJson<'a>> {
     let mesh = matrix.mesh;
     let endpoint = endpoint_of(rows, row, cell);
-    let (workload, imagined) = endpoint_workload(mesh, endpoint);
     Some(CellJson {
         client: ClientJson {
             workload: Cow::Borrowed(&client.meta.name),
@@ -277,7 +283,7 @@ pub fn expanded<'a>(
         destination_rule: rule_name(mesh, row),
         routed: routed(matrix, rows, row),
         expected: row.expected(cell),
-        confidence: confidence(client, workload, imagined),
+        confidence: confidence(mesh, client, endpoint),
         endpoints: None,
         because: because(matrix, rows, row, cell, client).into_iter().map(Into::into).collect(),
     })
@@ -342,14 +348,13 @@ pub fn grouped<'a>(
     let failure =
         row.cells.iter().all(|cell| cell.outcome.failure == first.outcome.failure).then_some(first.outcome.failure);
     let only = endpoint_of(rows, row, first).filter(|_| row.cells.len() == 1);
-    let (workload, imagined) = endpoint_workload(mesh, endpoint_of(rows, row, worst));
     let kind = (count == 1).then_some(sample.kind);
     Some(CellJson {
         client: ClientJson {
             workload: if count == 1 { Cow::Borrowed(&*sample.meta.name) } else { Cow::Owned(clients.words(row)) },
             namespace,
             kind,
-            proxy: if sample.proxy == Proxy::None { "none" } else { sample.proxy.word() },
+            proxy: sample.proxy.word(),
             workloads: Some(count),
             members: Some(members),
         },
@@ -365,7 +370,7 @@ pub fn grouped<'a>(
         destination_rule: rule_name(mesh, row),
         routed: routed(matrix, rows, row),
         expected: row.all_expected(),
-        confidence: confidence(sample, workload, imagined),
+        confidence: confidence(mesh, sample, endpoint_of(rows, row, worst)),
         endpoints: (endpoints.len() > 1).then_some(endpoints),
         because: because(matrix, rows, row, worst, sample).into_iter().map(Into::into).collect(),
     })

@@ -29,7 +29,8 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
     let by_rule = |what: &str| rule.as_ref().map(|rule| format!("{what} in {rule}"));
     match (cell.outcome.failure, row.decision.reach, row.decision.why) {
         (Some(Failure::F1), Reach::NotCaptured(_), _) => {
-            "let the client's sidecar capture the call (its annotations, or user 1337)".to_owned()
+            "let the client's sidecar capture the call (its annotations, its interception mode, or user 1337)"
+                .to_owned()
         }
         (Some(Failure::F1), ..) => format!("inject the client; or, if it must stay outside, {exception}"),
         (Some(Failure::F2), Reach::PassedThrough(Unknown::NotImported(_)), _) => {
@@ -42,6 +43,9 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
             "set ISTIO_MUTUAL in a DestinationRule for the service, or remove DISABLE from the wide policy; clients never see {}",
             policy.unwrap_or_default()
         ),
+        (Some(Failure::F2), _, Why::Grpc) => {
+            "proxyless gRPC needs a DestinationRule with tls mode ISTIO_MUTUAL for the service".to_owned()
+        }
         (Some(Failure::F2), _, Why::EndpointWithoutSidecar) => {
             "inject every pod of the service, or set ISTIO_MUTUAL in a DestinationRule".to_owned()
         }

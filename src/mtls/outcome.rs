@@ -141,7 +141,7 @@ pub const FAILURES: &[FailureInfo] = &[
         title: "plaintext from a client's proxy to a STRICT port",
         symptoms: &[
             "503 upstream connect error or disconnect/reset before headers. reset reason: connection termination",
-            "client proxy's access log: response flag UC",
+            "client proxy's access log: response flag UC, upstream_reset_before_response_started{connection_termination}",
             "TCP: connection reset, EOF",
             "server proxy's access log: NR filter_chain_not_found",
         ],

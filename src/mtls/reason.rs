@@ -55,6 +55,22 @@ pub enum Reason {
     ExternalMtls,
     /// Whether the port's protocol is HTTP is not certain: several Services declare it.
     PortProtocol,
+    /// A capture annotation is no list of ports.
+    CaptureList,
+    /// Injected with a template that is not in the input.
+    CustomTemplate,
+    /// An annotation that is not followed.
+    Annotation(&'static str),
+    /// Several networks, which reach each other through gateways.
+    Network,
+    /// A route sends the calls to other services: its number.
+    Routed(u32),
+    /// An unread route may import the service.
+    RoutesUnread,
+    /// Interception mode NONE together with a Sidecar that listens by itself.
+    Interception,
+    /// Which Sidecar governs the client is not certain.
+    ClientSidecar,
     /// The outcome table has no row.
     NotInTable,
     /// Two Sidecars compete for the server by age.
@@ -87,7 +103,7 @@ impl Reason {
             Self::GatewayPassthrough => "the gateway passes TLS through to other services",
             Self::ProxyPort => "the port belongs to the proxy itself",
             Self::HostClaimed => "several services claim this host",
-            Self::ExternalName => "the target of the ExternalName is no service of the input",
+            Self::ExternalName => "the ExternalName leads to no service (or no such port) of the input",
             Self::CaptureByAddress => {
                 "the client's capture is limited by address, and the addresses are not in the input"
             }
@@ -97,6 +113,32 @@ impl Reason {
                 "a server outside the mesh is sent the mesh's mutual TLS: its certificates are not in the input"
             }
             Self::PortProtocol => "several Services declare this port with different protocols",
+            Self::CaptureList => "a capture annotation is no list of port numbers",
+            Self::CustomTemplate => "the pod is injected with a template that is not in the input",
+            Self::Network => "the mesh spans several networks, which is not judged yet",
+            Self::RoutesUnread => "a route that could not be read may import the service",
+            Self::Interception => {
+                "the client's Sidecar opens listeners that the application has to call itself, which is not judged"
+            }
+            Self::ClientSidecar => {
+                "several Sidecars may govern the client: their ages, or labels of the cluster, are not in the input"
+            }
+            Self::Annotation(name) => return format!("annotation {name} is not judged"),
+            Self::Routed(number) => {
+                return mesh.routes.get(number as usize).map_or_else(String::new, |route| {
+                    let kind = mesh
+                        .object_ref(route.meta.id)
+                        .map_or_else(|| "a route".to_owned(), |object| object.to_string());
+                    let other = route
+                        .destinations
+                        .iter()
+                        .filter(|d| !d.mirror && !route.hosts.contains(&d.host))
+                        .map(|d| d.host.as_str());
+                    let hosts: std::collections::BTreeSet<&str> = other.collect();
+                    let hosts: Vec<&str> = hosts.into_iter().collect();
+                    format!("{kind} sends these calls to {}, see its rows", hosts.join(", "))
+                });
+            }
             Self::NotInTable => "this combination is not in the outcome table",
             Self::ServerSidecar => "several Sidecars compete for the server, and their ages are not in the input",
             Self::Taint(number) => {
@@ -117,6 +159,7 @@ impl Reason {
         match self {
             Self::Taint(number) => mesh.taints.get(number as usize).and_then(|taint| taint.object),
             Self::Interference(number) => mesh.interferences.get(number as usize).map(|object| object.meta.id),
+            Self::Routed(number) => mesh.routes.get(number as usize).map(|route| route.meta.id),
             _ => None,
         }
     }

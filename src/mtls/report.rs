@@ -1,13 +1,12 @@
 //! The result of `tls-check` as every format reads it.
 
-use super::because::because;
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::json::{self, SummaryJson, policy_name, reason_words, routed, rule_name};
 use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, client_name, port_words, service_name, subset_name};
 use crate::finding::Finding;
 use crate::model::{Mesh, Service, Workload};
-use crate::report::{self, Column, Feed, Input, Line, List, Report, Section, Table, Tone, feed};
+use crate::report::{self, Column, Feed, Input, Line, List, Report, Section, Table, Tone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -48,15 +47,17 @@ impl Counts {
 }
 
 /// What is run for every client, row and cell.
-type EachCell<'a, 'm> = dyn FnMut(&ServiceRows<'m>, &'m Service, &Row, &Cell, &'m Workload) -> io::Result<()> + 'a;
+pub(super) type EachCell<'a, 'm> =
+    dyn FnMut(&ServiceRows<'m>, &'m Service, &Row, &Cell, &'m Workload) -> io::Result<()> + 'a;
 
 /// The report of `tls-check`.
 pub struct TlsReport<'m> {
-    matrix: Matrix<'m>,
+    pub(super) matrix: Matrix<'m>,
     inputs: Vec<Input>,
-    filter: Filter,
-    view: View,
+    pub(super) filter: Filter,
+    pub(super) view: View,
     counts: Counts,
+    unfiltered: usize,
 }
 
 impl<'m> TlsReport<'m> {
@@ -65,8 +66,16 @@ impl<'m> TlsReport<'m> {
     pub fn new(matrix: Matrix<'m>, filter: Filter, view: View) -> Self {
         let inputs = matrix.mesh.inputs.iter();
         let inputs = inputs.map(|(path, documents)| Input { path: path.clone(), documents: *documents }).collect();
-        let mut report = Self { matrix, inputs, filter, view, counts: Counts::default() };
+        let mut report = Self { matrix, inputs, filter, view, counts: Counts::default(), unfiltered: 0 };
         report.counts = report.count();
+        report.unfiltered = report.counts.total();
+        if report.unfiltered == 0 {
+            // Nothing is shown: is that the answer to --status, or is there nothing?
+            let statuses = std::mem::take(&mut report.filter.statuses);
+            let outside = std::mem::take(&mut report.filter.outside);
+            report.unfiltered = report.rows().count();
+            (report.filter.statuses, report.filter.outside) = (statuses, outside);
+        }
         report
     }
 
@@ -76,18 +85,33 @@ impl<'m> TlsReport<'m> {
         &self.counts
     }
 
+    /// How many rows there are whatever their status.
+    #[must_use]
+    pub fn unfiltered(&self) -> usize {
+        self.unfiltered
+    }
+
+    /// The ports of the services that `--to` names, where none of their rows is left.
+    #[must_use]
+    pub fn ports(&self) -> String {
+        let to = self.filter.to.iter().flatten();
+        let services = to.filter_map(|n| self.mesh().services.get(*n as usize));
+        let ports = services.flat_map(|service| service.ports.iter().map(|port| port_words(port.number)));
+        ports.collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether flags choose some of the rows.
     #[must_use]
     pub fn filtered(&self) -> bool {
         self.filter.chooses()
     }
 
-    fn mesh(&self) -> &'m Mesh {
+    pub(super) fn mesh(&self) -> &'m Mesh {
         self.matrix.mesh
     }
 
     /// Every wanted row, in order, with its service.
-    fn rows(&self) -> impl Iterator<Item = (&ServiceRows<'m>, &'m Service, &Row)> {
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&ServiceRows<'m>, &'m Service, &Row)> {
         self.matrix.services.iter().flat_map(|rows| self.rows_of(rows))
     }
 
@@ -108,7 +132,7 @@ impl<'m> TlsReport<'m> {
         service.into_iter().flat_map(of)
     }
 
-    fn clients<'a>(&'a self, row: &'a Row) -> Clients<'a, 'm> {
+    pub(super) fn clients<'a>(&'a self, row: &'a Row) -> Clients<'a, 'm> {
         Clients::new(&self.matrix, &row.clients, &self.filter)
     }
 
@@ -156,7 +180,7 @@ impl<'m> TlsReport<'m> {
     }
 
     /// Runs a callback for every client, row and cell.
-    fn each_cell(&self, each: &mut EachCell<'_, 'm>) -> io::Result<()> {
+    pub(super) fn each_cell(&self, each: &mut EachCell<'_, 'm>) -> io::Result<()> {
         for (rows, service, row) in self.rows() {
             for client in self.clients(row).workloads() {
                 let Some(client) = self.mesh().workloads.get(client as usize) else { continue };
@@ -179,137 +203,6 @@ impl<'m> TlsReport<'m> {
             not_judged: self.mesh().not_judged.clone(),
             assumed_namespaces: self.mesh().assumed_namespaces.iter().map(ToString::to_string).collect(),
         }
-    }
-
-    fn grid(&self) -> Section<'_> {
-        let mesh = self.mesh();
-        // One column per group of clients that some row tells apart.
-        let mut heads: Vec<String> = Vec::new();
-        let mut cells: BTreeMap<(usize, String), report::Cell> = BTreeMap::new();
-        let mut lines: Vec<String> = Vec::new();
-        for (_, service, row) in self.rows() {
-            let place = place_words(mesh, service, row);
-            let at = lines.iter().position(|line| *line == place).unwrap_or_else(|| {
-                lines.push(place);
-                lines.len() - 1
-            });
-            for head in self.matrix_heads(row) {
-                let (text, tone) = short_status(row);
-                cells
-                    .entry((at, head.clone()))
-                    .and_modify(|cell| {
-                        if cell.text != text {
-                            *cell = report::Cell::new("differs", Tone::Warn);
-                        }
-                    })
-                    .or_insert_with(|| report::Cell::new(text, tone));
-                if !heads.contains(&head) {
-                    heads.push(head);
-                }
-            }
-        }
-        heads.sort();
-        let columns =
-            std::iter::once(Column::new("HOST:PORT", 12)).chain(heads.iter().map(|h| Column::new(h.clone(), 0)));
-        let row = |(at, line): (usize, &String)| {
-            let values = heads.iter().map(|head| {
-                cells.get(&(at, head.clone())).cloned().unwrap_or_else(|| report::Cell::new("-", Tone::Dim))
-            });
-            std::iter::once(report::Cell::new(line.clone(), Tone::Strong)).chain(values).collect::<Vec<_>>()
-        };
-        Section::Table(Table { columns: columns.collect(), rows: feed(lines.iter().enumerate().map(row).collect()) })
-    }
-
-    /// The columns of the grid that a row stands in: one per namespace and kind of proxy.
-    fn matrix_heads(&self, row: &Row) -> BTreeSet<String> {
-        let workloads = self.clients(row).workloads();
-        let heads =
-            workloads.iter().filter_map(|n| self.mesh().workloads.get(*n as usize)).map(|w| match w.proxy.word() {
-                "sidecar" => w.meta.namespace.to_string(),
-                "none" => format!("{} (no proxy)", w.meta.namespace),
-                proxy => format!("{} ({proxy})", w.meta.namespace),
-            });
-        heads.collect()
-    }
-
-    /// The text of `--why` for each row, or for each cell with `--expand`.
-    fn why(&self) -> Section<'_> {
-        Section::Lines(Box::new(move |each| {
-            if self.view.expand {
-                let mut first = true;
-                return self.each_cell(&mut |rows, service, row, cell, client| {
-                    let from = client_name(client);
-                    self.why_cell(rows, service, row, cell, client, &from, &mut first, each)
-                });
-            }
-            let mut first = true;
-            for (rows, service, row) in self.rows() {
-                let clients = self.clients(row);
-                let words = clients.words(row);
-                let Some(sample) = self.sample(row) else { continue };
-                let mut told: Vec<&Cell> = Vec::new();
-                for cell in row.cells.iter().filter(|cell| self.filter.wants_cell(row, cell)) {
-                    // Endpoints with one answer for one reason are told once.
-                    let same = |other: &&Cell| Cell { endpoint: None, ..**other } == Cell { endpoint: None, ..*cell };
-                    if told.iter().any(same) {
-                        continue;
-                    }
-                    told.push(cell);
-                    self.why_cell(rows, service, row, cell, sample, &words, &mut first, each)?;
-                }
-            }
-            Ok(())
-        }))
-    }
-
-    /// The client that stands for a row: of `--from`, where that was given.
-    fn sample(&self, row: &Row) -> Option<&'m Workload> {
-        let number = match self.filter.from {
-            Some(_) => self.clients(row).workloads().first().copied(),
-            None => self.matrix.classes.get(row.sample as usize).and_then(|class| class.members.first().copied()),
-        };
-        self.mesh().workloads.get(number? as usize)
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "one edge is described by all of them, and nothing else takes them")]
-    fn why_cell(
-        &self,
-        rows: &ServiceRows<'m>,
-        service: &'m Service,
-        row: &Row,
-        cell: &Cell,
-        client: &Workload,
-        from: &str,
-        first: &mut bool,
-        each: &mut dyn FnMut(Line) -> io::Result<()>,
-    ) -> io::Result<()> {
-        if !std::mem::take(first) {
-            each(Line::plain(0, ""))?;
-        }
-        let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
-        let name = endpoint.and_then(|e| super::endpoints::name_of(self.mesh(), service, e.who));
-        let at = match (&name, endpoint.and_then(|e| e.address)) {
-            (Some((name, _)), _) => format!(" at {name}"),
-            (None, Some(address)) => format!(" at {address}"),
-            _ => String::new(),
-        };
-        let (status, tone) = status_words(cell.outcome.status, cell.outcome.failure, row.expected(cell));
-        let edge = format!("{from} -> {}{at}: ", place_words(self.mesh(), service, row));
-        each(Line::new(0, vec![report::Cell::new(edge, Tone::Strong), report::Cell::new(status, tone)]))?;
-        for step in because(&self.matrix, rows, row, cell, client) {
-            let mut words = vec![report::Cell::new(format!("{:<9}", step.step), Tone::Dim)];
-            if let Some(object) = &step.object {
-                words.push(report::Cell::new(format!("{object}: "), Tone::Strong));
-            }
-            words.push(report::Cell::plain(step.text));
-            each(Line { indent: 2, hang: 9, words })?;
-            if let Some(at) = &step.at {
-                let path = step.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
-                let place = format!("{}:{}{path}", at.file, at.line);
-                each(Line::new(11, vec![report::Cell::new(place, Tone::Dim)]))?;
-            }
-        }
-        Ok(())
     }
 
     fn columns() -> Vec<Column> {
@@ -379,7 +272,7 @@ impl<'m> TlsReport<'m> {
             plain(
                 match (distinct(&|cell| reason_words(mesh, cell).unwrap_or_default()), routed(&self.matrix, rows, row))
                 {
-                    (reason, Some(true)) => reason,
+                    (reason, Some(true) | None) => reason,
                     (reason, _) if reason.is_empty() => "no route sends to this subset".to_owned(),
                     (reason, _) => format!("{reason}; no route sends to this subset"),
                 },
@@ -404,14 +297,14 @@ impl<'m> TlsReport<'m> {
 }
 
 /// `details.bookinfo:9080`, with the subset where there is one.
-fn place_words(mesh: &Mesh, service: &Service, row: &Row) -> String {
+pub(super) fn place_words(mesh: &Mesh, service: &Service, row: &Row) -> String {
     let port = service.ports.get(row.port as usize).map_or(0, |port| port.number);
     let subset = subset_name(mesh, row).map(|name| format!("|{name}")).unwrap_or_default();
     format!("{}{subset}:{}", service_name(mesh, service), port_words(port))
 }
 
 /// A status with its failure code, and its tone.
-fn status_words(status: Status, failure: Option<Failure>, expected: bool) -> (String, Tone) {
+pub(super) fn status_words(status: Status, failure: Option<Failure>, expected: bool) -> (String, Tone) {
     let code = failure.map(|failure| format!(" {}", failure.code())).unwrap_or_default();
     if expected {
         return (format!("{}{code} (expected)", status.word()), Tone::Dim);
@@ -424,7 +317,7 @@ fn status_words(status: Status, failure: Option<Failure>, expected: bool) -> (St
     (format!("{}{code}", status.word()), tone)
 }
 
-fn short_status(row: &Row) -> (String, Tone) {
+pub(super) fn short_status(row: &Row) -> (String, Tone) {
     let failure = row.cells.first().and_then(|cell| cell.outcome.failure).filter(|_| row.status() == Status::Conflict);
     status_words(row.status(), failure, row.all_expected())
 }
@@ -466,8 +359,12 @@ impl Report for TlsReport<'_> {
         let mesh = self.mesh();
         let mut lines = Vec::new();
         let what = if self.view.expand { "cell" } else { "row" };
-        let colon = if self.counts.total() > 0 { ": " } else { "" };
-        let mut words = vec![report::Cell::plain(format!("{}{colon}", plural(self.counts.total(), what)))];
+        let head = match (self.counts.total(), self.unfiltered) {
+            (0, 0) => plural(0, what),
+            (0, all) => format!("0 of {} have that status", plural(all, "row")),
+            (shown, _) => format!("{}: ", plural(shown, what)),
+        };
+        let mut words = vec![report::Cell::plain(head)];
         let mut parts: Vec<report::Cell> = Vec::new();
         for status in Status::ALL.iter().rev() {
             if let Some(count) = self.counts.statuses.get(status) {
@@ -478,7 +375,7 @@ impl Report for TlsReport<'_> {
             }
         }
         if self.counts.outside > 0 {
-            let text = format!("{} CONFLICT from outside the mesh, as the policies want", self.counts.outside);
+            let text = format!("{} expected from outside the mesh", self.counts.outside);
             parts.push(report::Cell::new(text, Tone::Dim));
         }
         for (at, part) in parts.into_iter().enumerate() {

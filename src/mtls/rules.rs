@@ -64,23 +64,17 @@ impl Table {
         if let Some(found) = self.hosts.get(service) {
             return Some(found);
         }
-        let (name, offset) = match service.wildcard() {
-            Some(suffix) => (suffix, 0),
-            None => (service.as_str(), 0),
-        };
-        let mut key = String::with_capacity(name.len() + 1);
-        self.lengths.iter().find_map(|length| {
-            let start = (name.len() + 1 + offset).checked_sub(*length)?;
-            key.clear();
-            key.push('*');
-            key.push_str(name.get(start..)?);
-            self.hosts.get(&Host(key.as_str().into()))
-        })
+        wildcards_of(service, &self.lengths).find_map(|host| self.hosts.get(&host))
     }
+}
 
-    fn wildcards(&self) -> impl Iterator<Item = &Host> {
-        self.hosts.keys().filter(|host| host.wildcard().is_some())
-    }
+/// The wildcard hosts of given lengths that match a service, in the order of the lengths.
+fn wildcards_of<'a>(service: &'a Host, lengths: &'a [usize]) -> impl Iterator<Item = Host> + 'a {
+    let name = service.wildcard().unwrap_or(service.as_str());
+    lengths.iter().filter_map(move |length| {
+        let start = (name.len() + 1).checked_sub(*length)?;
+        Some(Host(format!("*{}", name.get(start..)?).into()))
+    })
 }
 
 /// The three indexes of section 2.3.
@@ -91,7 +85,8 @@ pub struct RuleIndex {
     root_local: Table,
     /// Namespaces whose local index has a host, and those with a wildcard.
     local_hosts: HashMap<Host, Vec<Arc<str>>>,
-    local_wildcards: Vec<(Host, Vec<Arc<str>>)>,
+    /// Lengths of the wildcards among them.
+    local_lengths: Vec<usize>,
 }
 
 /// In which of the places that are searched a rule was found.
@@ -140,19 +135,17 @@ impl RuleIndex {
                 index.root_local = Table::new(mesh, private.copied());
             }
         }
-        let mut wildcards: HashMap<Host, Vec<Arc<str>>> = HashMap::default();
         let mut locals: Vec<_> = index.local.iter().filter(|(namespace, _)| **namespace != mesh.root).collect();
         locals.sort_unstable_by_key(|(namespace, _)| *namespace);
         for (namespace, table) in locals {
-            for host in table.wildcards() {
-                wildcards.entry(host.clone()).or_default().push(namespace.clone());
-            }
-            for host in table.hosts.keys().filter(|host| host.wildcard().is_none()) {
+            #[expect(clippy::iter_over_hash_type, reason = "each host has a list of its own: no order can be seen")]
+            for host in table.hosts.keys() {
                 index.local_hosts.entry(host.clone()).or_default().push(namespace.clone());
             }
+            index.local_lengths.extend(&table.lengths);
         }
-        index.local_wildcards = wildcards.into_iter().collect();
-        index.local_wildcards.sort_unstable();
+        index.local_lengths.sort_unstable();
+        index.local_lengths.dedup();
         index
     }
 
@@ -160,10 +153,8 @@ impl RuleIndex {
     #[must_use]
     pub fn namespaces_with_local(&self, service: &Host) -> Vec<Arc<str>> {
         let mut found: Vec<_> = self.local_hosts.get(service).cloned().unwrap_or_default();
-        for (host, namespaces) in &self.local_wildcards {
-            if host.matches(service) {
-                found.extend(namespaces.iter().cloned());
-            }
+        for host in wildcards_of(service, &self.local_lengths) {
+            found.extend(self.local_hosts.get(&host).into_iter().flatten().cloned());
         }
         found.sort_unstable();
         found.dedup();
@@ -196,6 +187,9 @@ impl RuleIndex {
         }
         for (step, namespace) in [(Step::Service, service_namespace), (Step::Root, &*mesh.root)] {
             let Some(rules) = self.exported.get(namespace).and_then(|table| table.best(service)) else { continue };
+            if rules.too_many {
+                return Found::Unclear;
+            }
             let reaches = |order: &&Vec<Entry>| order.iter().any(|entry| exported_to(mesh, entry, client));
             match rules.orders.iter().filter(reaches).count() {
                 0 => {}
@@ -267,6 +261,10 @@ fn host_rules(mesh: &Mesh, numbers: &[u32]) -> HostRules {
         })
         .copied()
         .collect();
+    let (numbers, unsure) = match unsure.len() > MAX_RIVALS && alike(mesh, numbers) {
+        true => (&without_twins(mesh, numbers)[..], without_twins(mesh, &unsure)),
+        false => (numbers, unsure),
+    };
     if unsure.len() > MAX_RIVALS {
         return HostRules { orders: vec![merge(mesh, numbers)], too_many: true };
     }
@@ -296,6 +294,31 @@ fn host_rules(mesh: &Mesh, numbers: &[u32]) -> HostRules {
         }
     }
     HostRules { orders, too_many: false }
+}
+
+/// Whether rules merge into one whatever their order: no selector, and one exportTo.
+fn alike(mesh: &Mesh, numbers: &[u32]) -> bool {
+    let mut rules = numbers.iter().filter_map(|n| mesh.rules.get(*n as usize));
+    let Some(first) = rules.next() else { return true };
+    first.selector.is_none() && rules.all(|rule| rule.selector.is_none() && rule.export_to == first.export_to)
+}
+
+/// Of rules that say the same, the first: in rules that merge into one, the others add nothing.
+fn without_twins(mesh: &Mesh, numbers: &[u32]) -> Vec<u32> {
+    let same_subsets = |a: &DestinationRule, b: &DestinationRule| {
+        let all = || a.subsets.iter().zip(&b.subsets);
+        a.subsets.len() == b.subsets.len()
+            && all().all(|(x, y)| x.name == y.name && x.labels == y.labels && x.policy == y.policy)
+    };
+    let mut kept: Vec<u32> = Vec::new();
+    for number in numbers {
+        let Some(rule) = mesh.rules.get(*number as usize) else { continue };
+        let mut earlier = kept.iter().filter_map(|n| mesh.rules.get(*n as usize));
+        if !earlier.any(|other| other.policy == rule.policy && same_subsets(other, rule)) {
+            kept.push(*number);
+        }
+    }
+    kept
 }
 
 fn permutations(items: &[u32]) -> Vec<Vec<u32>> {

@@ -138,7 +138,7 @@ impl<'a, 'm> Clients<'a, 'm> {
         let size = |n: &u32| self.matrix.classes.get(*n as usize).map_or(0, |class| class.members.len());
         let of_bases = self.set.bases.iter().map(|(base, except)| {
             let all = self.matrix.base_sizes.get(base).map_or(0, |sizes| sizes.0);
-            all - except.iter().map(size).sum::<usize>()
+            all.saturating_sub(except.iter().map(size).sum::<usize>())
         });
         of_bases.sum::<usize>() + self.set.classes.iter().map(size).sum::<usize>()
     }
@@ -192,6 +192,22 @@ impl<'a, 'm> Clients<'a, 'm> {
         }
     }
 
+    /// Namespaces and kinds of proxy of the clients.
+    #[must_use]
+    pub fn by_namespace(&self) -> BTreeSet<(Arc<str>, Proxy)> {
+        let class = |n: u32| {
+            let namespaces = self.matrix.class_namespaces.get(n as usize);
+            let proxy = self.matrix.classes.get(n as usize).map_or(Proxy::None, |class| class.proxy);
+            namespaces.into_iter().flatten().map(move |namespace| (namespace.clone(), proxy))
+        };
+        if self.from.is_none() {
+            return self.class_numbers().flat_map(class).collect();
+        }
+        let workloads = self.workloads();
+        let workloads = workloads.iter().filter_map(|n| self.matrix.mesh.workloads.get(*n as usize));
+        workloads.map(|workload| (workload.meta.namespace.clone(), workload.proxy)).collect()
+    }
+
     /// The clients as `namespace/*`, where they are too many to be named. What a whole base leaves out is named with a
     /// leading `!`, so that the list stays short however large the mesh is.
     #[must_use]
@@ -203,7 +219,8 @@ impl<'a, 'm> Clients<'a, 'm> {
                 Base::Plain => "*/*".to_owned(),
                 Base::Trimmed(_) => "*/* (with a Sidecar that does not import the service)".to_owned(),
             });
-            names.extend(except.iter().filter_map(namespace).map(|ns| format!("!{ns}/*")));
+            let own = |ns: &Arc<str>| self.set.classes.iter().filter_map(namespace).any(|other| other == *ns);
+            names.extend(except.iter().filter_map(namespace).filter(|ns| !own(ns)).map(|ns| format!("!{ns}/*")));
         }
         for number in &self.set.classes {
             match self.matrix.class_namespaces.get(*number as usize) {

@@ -22,19 +22,22 @@ pub fn sidecars_of(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
         numbers.iter().copied().filter(|n| get(n).is_some_and(wanted)).collect()
     };
     let own = in_namespace(&workload.meta.namespace);
-    let mut found =
-        with(own, &|s| s.selector.as_ref().is_some_and(|selector| mesh.selects(selector, workload) == Ok(true)));
-    if found.is_empty() {
-        found = with(own, &|s| s.selector.is_none());
+    let selects = |s: &Sidecar| s.selector.as_ref().map(|selector| mesh.selects(selector, workload).ok());
+    let mut sure = with(own, &|s| selects(s) == Some(Some(true)));
+    // A selector on a label that only the cluster knows may select it too.
+    let perhaps = with(own, &|s| selects(s) == Some(None));
+    if sure.is_empty() {
+        sure = with(own, &|s| s.selector.is_none());
     }
-    if found.is_empty() {
-        found = with(in_namespace(&mesh.root), &|s| s.selector.is_none());
+    if sure.is_empty() {
+        sure = with(in_namespace(&mesh.root), &|s| s.selector.is_none());
     }
-    let firsts = possible_firsts(&found, |a, b| match (get(&a), get(&b)) {
+    let firsts = possible_firsts(&sure, |a, b| match (get(&a), get(&b)) {
         (Some(a), Some(b)) => order_known(&a.meta, &b.meta),
         _ => true,
     });
-    if firsts.is_empty() { vec![None] } else { firsts.into_iter().map(Some).collect() }
+    let sure = if firsts.is_empty() { vec![None] } else { firsts.into_iter().map(Some).collect() };
+    sure.into_iter().chain(perhaps.into_iter().map(Some)).collect()
 }
 
 /// Whether a service may be seen from a namespace (`push_context.go : IsServiceVisible`).
@@ -120,7 +123,14 @@ impl Imports {
                     None => wanted.extend(Pattern::new(ns, host, namespace)),
                 }
             }
-            for route in mesh.routes.iter().filter(|route| route.mesh) {
+            let any = wanted.iter().any(|pattern: &Pattern| pattern.namespace.is_none());
+            let near = wanted.iter().filter_map(|pattern| mesh.index.routes.get(pattern.namespace.as_ref()?));
+            let numbers: Vec<u32> = match any {
+                true => (0..u32::try_from(mesh.routes.len()).unwrap_or(u32::MAX)).collect(),
+                false => near.flatten().copied().collect(),
+            };
+            let routes = numbers.iter().filter_map(|n| mesh.routes.get(*n as usize));
+            for route in routes.filter(|route| route.mesh) {
                 let visible = route.export_to.is_empty()
                     || route.export_to.iter().any(|word| match &**word {
                         "*" => true,
@@ -153,10 +163,9 @@ impl Imports {
                 }))
     }
 
-    /// Whether any port of a service is known to the proxy.
-    #[must_use]
-    pub fn has_any(&self, service: &Service) -> bool {
-        service.ports.iter().any(|port| self.has(service, port.number))
+    /// Hosts that imported routes send to.
+    pub fn routed_hosts(&self) -> impl Iterator<Item = &Host> {
+        self.routed.iter().map(|(host, ..)| host)
     }
 }
 
@@ -183,37 +192,33 @@ impl ImportTable {
 }
 
 /// Whether a call of a client to a service port is captured by its own sidecar; `None`: the input cannot tell, because
-/// capture is limited by address and the service's addresses are not there.
+/// an annotation is no list of ports, or capture is limited by address and the service's addresses are not there.
 #[must_use]
 pub fn outbound_captured(workload: &Workload, service: &Service, port: u16, endpoint_ips: &[&str]) -> Option<bool> {
     let annotation = |name: &str| workload.annotations.get(name);
-    if annotation("traffic.sidecar.istio.io/excludeOutboundPorts").is_some_and(|list| lists_port(list, port)) {
+    let listed = |name: &str| annotation(name).map_or(Some(false), |list| lists_port(list, port));
+    if listed("traffic.sidecar.istio.io/excludeOutboundPorts")? {
         return Some(false);
     }
-    let by_port =
-        annotation("traffic.sidecar.istio.io/includeOutboundPorts").is_some_and(|list| lists_port(list, port));
+    let by_port = listed("traffic.sidecar.istio.io/includeOutboundPorts")?;
     let include = annotation("traffic.sidecar.istio.io/includeOutboundIPRanges").filter(|list| list.trim() != "*");
     let exclude = annotation("traffic.sidecar.istio.io/excludeOutboundIPRanges").filter(|list| !list.trim().is_empty());
-    if include.is_none() && exclude.is_none() {
-        return Some(true);
-    }
-    if include.is_some_and(|list| list.trim().is_empty()) && exclude.is_none() {
-        return Some(by_port);
+    match (include.map(str::trim), exclude) {
+        (None, None) => return Some(true),
+        (Some(""), None) => return Some(by_port),
+        // Everything is excluded, whatever the addresses are.
+        (_, Some(list)) if list.split(',').any(|range| matches!(range.trim(), "*" | "0.0.0.0/0")) => {
+            return Some(false);
+        }
+        _ => {}
     }
     let own: Vec<&str> = service.addresses.iter().map(|ip| &**ip).collect();
     let direct = matches!(service.resolution, Resolution::Headless | Resolution::Passthrough);
-    let addresses: Vec<IpAddr> =
-        if direct { endpoint_ips } else { &own[..] }.iter().filter_map(|ip| ip.parse().ok()).collect();
-    if addresses.is_empty() {
-        return None;
-    }
-    let inside =
-        |list: Option<&str>, ip: IpAddr| list.is_some_and(|list| list.split(',').any(|range| contains(range, ip)));
-    let captured = |ip: &IpAddr| {
-        let included = include.is_none() || inside(include, *ip) || by_port;
-        included && !inside(exclude, *ip)
-    };
-    let first = addresses.first().is_some_and(captured);
+    let addresses = if direct { endpoint_ips } else { &own[..] };
+    let addresses: Vec<IpAddr> = addresses.iter().filter_map(|ip| ip.parse().ok()).collect();
+    let inside = |list: Option<&str>, ip: IpAddr| list.is_some_and(|list| list.split(',').any(|r| contains(r, ip)));
+    let captured = |ip: &IpAddr| (include.is_none() || inside(include, *ip) || by_port) && !inside(exclude, *ip);
+    let first = captured(addresses.first()?);
     addresses.iter().all(|ip| captured(ip) == first).then_some(first)
 }
 
