@@ -4,7 +4,7 @@
 use super::load::Pending;
 use super::read::Item;
 use super::select::LabelIndex;
-use super::taint::scope_of;
+use super::taint::{is_workload, scope_of};
 use super::workload::InjectionView;
 use super::{ByNamespace, Host, Index, Mesh, Meta, Proxy, Scope, Service, Taint, Workload};
 use crate::location::{Location, Path};
@@ -122,6 +122,10 @@ impl Mesh {
     fn taint(&mut self, pending: Vec<Pending>) {
         let domain = self.options.cluster_domain.clone();
         for Pending { kind, namespace, name, reason, object, at } in pending {
+            if let Some(client) = object.filter(|_| is_workload(&kind)) {
+                let (reason, at) = (reason.clone(), at.clone());
+                self.taints.push(Taint { scope: Scope::Client(client), reason, object, at });
+            }
             if let Some(scope) = scope_of(&kind, &namespace, &name, namespace == self.root, &domain) {
                 self.taints.push(Taint { scope, reason, object, at });
             }

@@ -155,8 +155,9 @@ impl Loader {
 
     fn report_issues(&mut self, object: &Object, at: usize, issues: super::issue::Issues, duplicate_keys: bool) {
         let who = object_ref(object);
-        // An object in a namespace that is a template may be anywhere.
-        let kind = if object.namespace.contains("{{") { "" } else { &object.kind };
+        // An object whose name or namespace is a template, or none at all, may be any.
+        let nameless = issues.0.iter().any(|issue| matches!(&*issue.path, "metadata.name" | "metadata.namespace"));
+        let kind = if nameless { "" } else { &object.kind };
         if duplicate_keys {
             let place = self.place(object.document, object.node);
             self.pend(object, kind, at, format!("{who} has a key twice"), place);

@@ -95,7 +95,8 @@ pub(super) fn read_service(root: Node<'_>, meta: Meta, domain: &str, issues: &mu
         }
         let number = issues.required_port(port, port.get("port"), format_args!("{path}.port"));
         let Some(number) = number else { continue };
-        let target = match port.get("targetPort").filter(|n| !n.is_null()) {
+        // Kubernetes takes 0 and "" for "the port itself".
+        let target = match port.get("targetPort").filter(|n| !n.is_null() && n.as_i64() != Some(0)) {
             None => TargetPort::Number(number),
             Some(node) => match node.as_str() {
                 Some("") => TargetPort::Number(number),
@@ -111,6 +112,17 @@ pub(super) fn read_service(root: Node<'_>, meta: Meta, domain: &str, issues: &mu
         ports.push(Port { name: name.as_ref().into(), number, target, protocol });
     }
     let cluster_ip = issues.string(get("clusterIP"), "spec.clusterIP");
+    if let (Some(ip), Some(node)) = (cluster_ip.as_deref(), get("clusterIP")) {
+        let valid = matches!(ip, "" | "None") || ip.parse::<std::net::IpAddr>().is_ok();
+        if !valid {
+            issues.add(
+                node,
+                "spec.clusterIP",
+                format!("spec.clusterIP is no address: {ip:?}"),
+                "an IP address, or None",
+            );
+        }
+    }
     let mut addresses = issues.strings(get("clusterIPs"), "spec.clusterIPs");
     if let Some(address) = cluster_ip.as_deref().filter(|ip| !addresses.iter().any(|a| **a == **ip)) {
         addresses.push(address.into());

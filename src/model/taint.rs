@@ -16,6 +16,8 @@ pub enum Scope {
     Namespace(Arc<str>),
     /// Rows of one service.
     Host(Host),
+    /// Rows of one workload as a client.
+    Client(ObjectId),
     /// Rows of gateways as servers.
     Gateways,
     /// Which subsets are routed to; no row.
@@ -35,6 +37,25 @@ pub struct Taint {
     pub at: Location,
 }
 
+/// Kinds of workloads: what is wrong with one may change its services' rows, and its own as a client.
+const WORKLOADS: [&str; 10] = [
+    "Pod",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
+    "DeploymentConfig",
+    "Rollout",
+    "ReplicationController",
+];
+
+/// Whether a kind is that of a workload.
+pub(super) fn is_workload(kind: &str) -> bool {
+    WORKLOADS.contains(&kind)
+}
+
 /// What an unread object of a kind may change. `root`: the object is in the root namespace, where it speaks for all.
 pub(super) fn scope_of(kind: &str, namespace: &str, name: &str, root: bool, domain: &str) -> Option<Scope> {
     let here = || Arc::<str>::from(namespace);
@@ -46,16 +67,7 @@ pub(super) fn scope_of(kind: &str, namespace: &str, name: &str, root: bool, doma
         "Service" | "Endpoints" | "EndpointSlice" | "ServiceEntry" | "WorkloadEntry" | "WorkloadGroup" => {
             Scope::Services(here())
         }
-        "Pod"
-        | "Deployment"
-        | "ReplicaSet"
-        | "StatefulSet"
-        | "DaemonSet"
-        | "Job"
-        | "CronJob"
-        | "DeploymentConfig"
-        | "Rollout"
-        | "ReplicationController" => Scope::Services(here()),
+        kind if is_workload(kind) => Scope::Services(here()),
         "Namespace" => Scope::Namespace(name.into()),
         "Gateway" => Scope::Gateways,
         "VirtualService" | "HTTPRoute" | "GRPCRoute" => Scope::Routes,

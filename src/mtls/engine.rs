@@ -88,6 +88,8 @@ impl Taints {
                     taints.hosts.entry(host.clone()).or_insert(number);
                 }
                 Scope::Gateways => taints.gateways = taints.gateways.or(Some(number)),
+                // Classes of clients carry it themselves.
+                Scope::Client(_) => {}
                 Scope::Routes => taints.routes = taints.routes.or(Some(number)),
             }
         }
