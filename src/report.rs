@@ -20,6 +20,33 @@ pub fn feed<'a, T: Clone + 'a>(items: Vec<T>) -> Feed<'a, T> {
     Box::new(move |each| items.iter().cloned().try_for_each(&mut *each))
 }
 
+/// An item of a list of the envelope: any structure that serialises.
+pub trait Item {
+    /// As a value, for a format that looks inside.
+    ///
+    /// # Errors
+    /// As `serde_json` has them.
+    fn value(&self) -> serde_json::Result<serde_json::Value>;
+    /// As JSON without spaces, added to a buffer: without the detour over a value.
+    ///
+    /// # Errors
+    /// As `serde_json` has them.
+    fn json(&self, line: &mut Vec<u8>) -> serde_json::Result<()>;
+}
+
+impl<T: Serialize> Item for T {
+    fn value(&self) -> serde_json::Result<serde_json::Value> {
+        serde_json::to_value(self)
+    }
+
+    fn json(&self, line: &mut Vec<u8>) -> serde_json::Result<()> {
+        serde_json::to_writer(line, self)
+    }
+}
+
+/// A [`Feed`] of items, lent one by one.
+pub type Items<'a> = Box<dyn Fn(&mut dyn FnMut(&dyn Item) -> io::Result<()>) -> io::Result<()> + 'a>;
+
 /// One input of the run, as the envelope shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Input {
@@ -136,7 +163,7 @@ pub struct List<'a> {
     /// Its key.
     pub name: &'static str,
     /// Its items, each a public JSON structure.
-    pub items: Feed<'a, serde_json::Value>,
+    pub items: Items<'a>,
 }
 
 /// What a command returns and every format reads.

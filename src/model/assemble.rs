@@ -3,7 +3,7 @@
 
 use super::load::Pending;
 use super::read::Item;
-use super::select::LabelIndex;
+use super::select::{LabelIndex, SelectorIndex};
 use super::taint::{is_workload, scope_of};
 use super::workload::InjectionView;
 use super::{ByNamespace, Host, Index, Mesh, Meta, Proxy, Scope, Service, Taint, Workload};
@@ -212,6 +212,7 @@ impl Mesh {
         }
         let mut index = Index {
             policies: by_namespace(self.policies.iter().map(|p| &p.meta)),
+            selectors: SelectorIndex::new(self.policies.iter().map(|p| (&p.meta.namespace, &p.selector))),
             rules: by_namespace(self.rules.iter().map(|r| &r.meta)),
             sidecars: by_namespace(self.sidecars.iter().map(|s| &s.meta)),
             machines: by_namespace(self.machines.iter().map(|m| &m.meta)),

@@ -126,6 +126,8 @@ pub struct Mesh {
 pub struct Index {
     /// Policies by namespace, oldest first.
     pub policies: ByNamespace,
+    /// Selectors of policies.
+    pub selectors: select::SelectorIndex,
     /// Rules by namespace.
     pub rules: ByNamespace,
     /// Sidecars by namespace.

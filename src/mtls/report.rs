@@ -429,7 +429,7 @@ impl Report for TlsReport<'_> {
     }
 
     fn lists(&self) -> Vec<List<'_>> {
-        let items: Feed<'_, serde_json::Value> = Box::new(move |each| {
+        let items: report::Items<'_> = Box::new(move |each| {
             if self.view.expand {
                 return self.each_cell(&mut |rows, _, row, cell, client| match json::expanded(
                     &self.matrix,
@@ -438,13 +438,13 @@ impl Report for TlsReport<'_> {
                     cell,
                     client,
                 ) {
-                    Some(cell) => each(serde_json::to_value(cell)?),
+                    Some(cell) => each(&cell),
                     None => Ok(()),
                 });
             }
             for (rows, _, row) in self.rows() {
                 if let Some(cell) = json::grouped(&self.matrix, rows, row, &self.filter) {
-                    each(serde_json::to_value(cell)?)?;
+                    each(&cell)?;
                 }
             }
             Ok(())

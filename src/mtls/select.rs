@@ -119,6 +119,15 @@ impl<'a, 'm> Clients<'a, 'm> {
         all
     }
 
+    /// The first of them, without a list of all.
+    fn first(&self) -> Option<u32> {
+        if let Some(from) = self.from {
+            return from.iter().copied().find(|n| self.contains(*n));
+        }
+        let classes = self.class_numbers().filter_map(|n| self.matrix.classes.get(n as usize));
+        classes.filter_map(|class| class.members.first().copied()).min()
+    }
+
     /// Whether a workload is of the set.
     fn contains(&self, workload: u32) -> bool {
         let Some(class) = self.matrix.class_of.get(workload as usize) else { return false };
@@ -151,13 +160,18 @@ impl<'a, 'm> Clients<'a, 'm> {
             return workloads.iter().filter_map(of).collect::<HashSet<_>>().len();
         }
         let namespace = |n: &u32| self.matrix.classes.get(*n as usize).map(|class| &class.namespace);
+        // One class may be in all namespaces of a large mesh: its list is counted as it is, sorted and without doubles.
         let lists = self.set.classes.iter().filter_map(|n| self.matrix.class_namespaces.get(*n as usize));
-        let single: HashSet<&Arc<str>> = lists.flatten().collect();
+        let mut lists: Vec<&[Arc<str>]> = lists.map(Vec::as_slice).collect();
+        lists.sort_unstable_by_key(|list| std::cmp::Reverse(list.len()));
+        let (longest, others) = lists.split_first().map_or((&[][..], &[][..]), |(longest, others)| (*longest, others));
+        let more = others.iter().copied().flatten().filter(|ns| longest.binary_search(ns).is_err());
+        let single = longest.len() + more.collect::<HashSet<&Arc<str>>>().len();
         let of_bases = self.set.bases.iter().map(|(base, except)| {
             let out: HashSet<&Arc<str>> = except.iter().filter_map(namespace).collect();
             self.matrix.base_sizes.get(base).map_or(0, |sizes| sizes.1).saturating_sub(out.len())
         });
-        of_bases.sum::<usize>() + single.len()
+        of_bases.sum::<usize>() + single
     }
 
     /// The clients in words: `sleep.legacy`, or `42 sidecars in 3 namespaces`.
@@ -169,7 +183,7 @@ impl<'a, 'm> Clients<'a, 'm> {
             return format!("any client outside the mesh ({count})");
         }
         if count == 1 {
-            let workload = self.workloads().first().and_then(|n| mesh.workloads.get(*n as usize));
+            let workload = self.first().and_then(|n| mesh.workloads.get(n as usize));
             return workload.map_or_else(String::new, client_name);
         }
         let imagined = matches!(mesh.workloads.first(), Some(workload) if workload.kind == "Namespace");
@@ -184,7 +198,7 @@ impl<'a, 'm> Clients<'a, 'm> {
         };
         match self.namespaces() {
             1 => {
-                let first = self.workloads().first().and_then(|n| mesh.workloads.get(*n as usize));
+                let first = self.first().and_then(|n| mesh.workloads.get(n as usize));
                 format!("{count} {what} in {}", first.map_or("", |w| &w.meta.namespace))
             }
             namespaces if imagined => format!("any of the {what} in {namespaces} namespaces"),

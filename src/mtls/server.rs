@@ -73,7 +73,9 @@ fn distinct<K: PartialEq>(winners: Vec<u32>, effect: impl Fn(u32) -> K) -> Vec<u
     let mut keep = |winner: &u32| {
         let effect = effect(*winner);
         let new = !effects.contains(&effect);
-        effects.push(effect);
+        if new {
+            effects.push(effect);
+        }
         new
     };
     winners.into_iter().filter(|winner| keep(winner)).collect()
@@ -99,24 +101,37 @@ pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
 /// cluster knows may or may not match.
 #[must_use]
 pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
-    with_selectors(mesh, &workload.meta.namespace, port, |selector| mesh.selects(selector, workload).ok())
+    let namespace = &workload.meta.namespace;
+    with_selectors(mesh, namespace, &workload.labels, port, |selector| mesh.selects(selector, workload).ok())
 }
 
 /// The same for an endpoint that is no pod (a WorkloadEntry): its own labels only.
 #[must_use]
-pub fn machine_policies(mesh: &Mesh, namespace: &str, labels: &Labels, port: u16) -> Vec<Option<u32>> {
-    with_selectors(mesh, namespace, port, |selector| Some(selector.subset_of(labels)))
+pub fn machine_policies(mesh: &Mesh, namespace: &Arc<str>, labels: &Labels, port: u16) -> Vec<Option<u32>> {
+    // What istiod adds to a machine's labels (its locality) is not in the input.
+    let added = |key: &str| labels.get(key).is_none() && key.starts_with("topology.");
+    let selects =
+        |selector: &Labels| match selector.iter().filter(|(key, _)| !added(key)).all(|(k, v)| labels.get(k) == Some(v))
+        {
+            true if selector.iter().any(|(key, _)| added(key)) => None,
+            fits => Some(fits),
+        };
+    with_selectors(mesh, namespace, labels, port, selects)
 }
 
 fn with_selectors(
     mesh: &Mesh,
-    namespace: &str,
+    namespace: &Arc<str>,
+    labels: &Labels,
     port: u16,
     selects: impl Fn(&Labels) -> Option<bool>,
 ) -> Vec<Option<u32>> {
     let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
-    for number in of_level(mesh, namespace, Level::Workload) {
+    for number in mesh.index.selectors.candidates(namespace, labels) {
         let Some(policy) = mesh.policies.get(number as usize) else { continue };
+        if level(policy, &mesh.root) != Level::Workload {
+            continue;
+        }
         match selects(&policy.selector) {
             Some(true) => sure.push(number),
             Some(false) => {}

@@ -1,10 +1,9 @@
 //! The JSON envelope: one key, and one item of a list, on a line, so that it greps and diffs.
 
 use super::json_finding;
-use super::style::hidden;
-use crate::report::Report;
+use super::style::{hidden, plain};
+use crate::report::{Item, Report};
 use serde::Serialize;
-use serde_json::ser::Formatter;
 use std::io;
 
 /// Writes `-o json`.
@@ -16,7 +15,7 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     key("version", out)?;
     compact(env!("CARGO_PKG_VERSION"), out)?;
     writeln!(out, ",")?;
-    list("input", out, |each| report.inputs().iter().try_for_each(|input| each(&serde_json::to_value(input)?)))?;
+    list("input", out, |each| report.inputs().iter().try_for_each(|input| each(input)))?;
     writeln!(out, ",")?;
     list("findings", out, |each| report.findings().iter().try_for_each(|finding| each(&json_finding(finding))))?;
     writeln!(out, ",")?;
@@ -24,7 +23,7 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     compact(&report.summary(), out)?;
     for part in report.lists() {
         writeln!(out, ",")?;
-        list(part.name, out, |each| (part.items)(&mut |item| each(&item)))?;
+        list(part.name, out, |each| (part.items)(each))?;
     }
     write!(out, "\n}}\n")
 }
@@ -39,42 +38,43 @@ fn key(name: &str, out: &mut dyn io::Write) -> io::Result<()> {
 fn list(
     name: &str,
     out: &mut dyn io::Write,
-    run: impl FnOnce(&mut dyn FnMut(&serde_json::Value) -> io::Result<()>) -> io::Result<()>,
+    run: impl FnOnce(&mut dyn FnMut(&dyn Item) -> io::Result<()>) -> io::Result<()>,
 ) -> io::Result<()> {
     key(name, out)?;
     write!(out, "[")?;
-    let mut empty = true;
+    let (mut empty, mut line) = (true, Vec::new());
     run(&mut |item| {
-        write!(out, "{}\n    ", if empty { "" } else { "," })?;
+        out.write_all(if empty { b"\n    " } else { b",\n    " })?;
         empty = false;
-        compact(item, out)
+        line.clear();
+        item.json(&mut line)?;
+        safe(&line, out)
     })?;
     write!(out, "{}]", if empty { "" } else { "\n  " })
 }
 
 /// Writes a value on one line, safe for a terminal.
 pub(super) fn compact<T: Serialize + ?Sized>(value: &T, out: &mut dyn io::Write) -> io::Result<()> {
-    value.serialize(&mut serde_json::Serializer::with_formatter(out, Safe))?;
-    Ok(())
+    safe(&serde_json::to_vec(value)?, out)
 }
 
-/// JSON without spaces, and with hidden characters as `\uXXXX`, which JSON allows for every character and asks for
-/// C0 only. Those past U+FFFF stay: they turn no text, and JSON and YAML, which borrows this, write them differently.
-struct Safe;
-
-impl Formatter for Safe {
-    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        let escaped = |c: char| u32::from(c) <= 0xFFFF && hidden(c);
-        let mut rest = fragment;
-        while let Some(at) = rest.find(escaped) {
-            let (before, after) = rest.split_at(at);
-            let mut after = after.chars();
-            let c = after.next().map_or(0, u32::from);
-            write!(writer, "{before}\\u{c:04x}")?;
-            rest = after.as_str();
-        }
-        writer.write_all(rest.as_bytes())
+/// Writes JSON with hidden characters as `\uXXXX`, which JSON allows for every character of a string and asks for C0
+/// only; outside of strings there are none. Those past U+FFFF stay: they turn no text, and JSON and YAML, which borrows
+/// this, write them differently.
+fn safe(json: &[u8], out: &mut dyn io::Write) -> io::Result<()> {
+    let text = std::str::from_utf8(json).map_err(io::Error::other)?;
+    if plain(text) {
+        return out.write_all(json);
     }
+    let mut rest = text;
+    while let Some(at) = rest.find(|c: char| u32::from(c) <= 0xFFFF && hidden(c)) {
+        let (before, after) = rest.split_at(at);
+        let mut after = after.chars();
+        let c = after.next().map_or(0, u32::from);
+        write!(out, "{before}\\u{c:04x}")?;
+        rest = after.as_str();
+    }
+    out.write_all(rest.as_bytes())
 }
 
 #[cfg(test)]

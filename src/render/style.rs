@@ -15,9 +15,14 @@ pub(super) fn hidden(c: char) -> bool {
             | '\u{E0000}'..='\u{E007F}')
 }
 
+/// Is it ASCII that shows? Nearly every text is, and this looks at many bytes at once.
+pub(super) fn plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~'))
+}
+
 /// Text that a terminal shows as it is: each hidden character, tabs and newlines too, becomes `\u{..}`.
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(hidden) {
+    if plain(text) || !text.chars().any(hidden) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 16);

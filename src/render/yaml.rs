@@ -18,7 +18,7 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     list("findings", out, |each| report.findings().iter().try_for_each(|finding| each(&json_finding(finding))))?;
     entry("summary", &report.summary(), 0, out)?;
     for part in report.lists() {
-        list(part.name, out, |each| (part.items)(&mut |item| each(&item)))?;
+        list(part.name, out, |each| (part.items)(&mut |item| each(&item.value()?)))?;
     }
     Ok(())
 }
