@@ -269,7 +269,7 @@ impl Writer {
         self.add(
             Some(at),
             &format!(
-                "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {app}-{hash}-{copy:05}\n  namespace: {namespace}\n  creationTimestamp: \"{time}\"\n  labels:\n    app: {app}\n    version: {version}\n    pod-template-hash: {hash}\n{tls_mode}{refused}  annotations:\n    prometheus.io/scrape: \"true\"\n{status}  ownerReferences:\n  - kind: ReplicaSet\n    name: {app}-{hash}\nspec:\n  serviceAccountName: {app}\n  containers:\n  - name: {app}\n    image: shop/{app}:1.7\n    ports:\n    - name: http\n      containerPort: 8080\n{second}status:\n  phase: Running\n  podIP: {ip}\n"
+                "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {app}-{hash}-{copy:05}\n  namespace: {namespace}\n  creationTimestamp: \"{time}\"\n  labels:\n    app: {app}\n    version: {version}\n    pod-template-hash: \"{hash}\"\n{tls_mode}{refused}  annotations:\n    prometheus.io/scrape: \"true\"\n{status}  ownerReferences:\n  - kind: ReplicaSet\n    name: {app}-{hash}\nspec:\n  serviceAccountName: {app}\n  containers:\n  - name: {app}\n    image: shop/{app}:1.7\n    ports:\n    - name: http\n      containerPort: 8080\n{second}status:\n  phase: Running\n  podIP: {ip}\n"
             ),
         );
     }

@@ -5,8 +5,8 @@ use super::endpoints::undecided_proxy;
 use super::reason::Reason;
 use super::visible::sidecars_of;
 use crate::model::sidecar::Outbound;
-use crate::model::{Mesh, ObjectId, Proxy, Scope, Sidecar, Workload};
-use foldhash::{HashMap, HashMapExt};
+use crate::model::{Mesh, ObjectId, Proxy, Scope, Sidecar, Taint, Workload};
+use foldhash::{HashMap, HashMapExt, HashSet};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -81,13 +81,8 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
             _ => None,
         })
         .collect();
-    let broken: HashMap<ObjectId, u32> = (0..)
-        .zip(&mesh.taints)
-        .filter_map(|(number, taint)| match taint.scope {
-            Scope::Client(workload) => Some((workload, number)),
-            _ => None,
-        })
-        .collect();
+    let client = |taint: &Taint| if let Scope::Client(workload) = taint.scope { Some(workload) } else { None };
+    let broken: HashSet<ObjectId> = mesh.taints.iter().filter_map(client).collect();
     let mut by_key: HashMap<Key, usize> = HashMap::new();
     let mut classes: Vec<Class> = Vec::new();
     for (number, workload) in (0..).zip(&mesh.workloads) {
@@ -113,8 +108,11 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         if mesh.networks && workload.labels.get("topology.istio.io/network").is_some() && proxy != Proxy::None {
             unknown = unknown.or(Some(Reason::Network));
         }
-        let taint = tainted.get(namespace).or_else(|| broken.get(&workload.meta.id));
-        unknown = unknown.or_else(|| taint.map(|n| Reason::Taint(*n)));
+        unknown = unknown.or_else(|| tainted.get(namespace).map(|n| Reason::Taint(*n)));
+        // One reason for all of them, so that a thousand such clients are one class.
+        if broken.contains(&workload.meta.id) {
+            unknown = unknown.or(Some(Reason::BrokenClient));
+        }
         let with_proxy = matches!(proxy, Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc);
         let (mut selecting, mut sidecars, mut capture) = (Vec::new(), vec![None], Vec::new());
         if with_proxy && unknown.is_none() {

@@ -69,6 +69,8 @@ pub enum Reason {
     RoutesUnread,
     /// Interception mode NONE together with a Sidecar that listens by itself.
     Interception,
+    /// The client's own manifest has values that cannot be taken as they stand.
+    BrokenClient,
     /// Which Sidecar governs the client is not certain.
     ClientSidecar,
     /// The outcome table has no row.
@@ -139,6 +141,7 @@ impl Reason {
                     format!("{kind} sends these calls to {}, see its rows", hosts.join(", "))
                 });
             }
+            Self::BrokenClient => "the client's own manifest cannot be taken as it stands, see the findings",
             Self::NotInTable => "this combination is not in the outcome table",
             Self::ServerSidecar => "several Sidecars compete for the server, and their ages are not in the input",
             Self::Taint(number) => {
