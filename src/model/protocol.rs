@@ -47,12 +47,6 @@ impl Protocol {
             _ => Self::Auto,
         }
     }
-
-    /// Whether the proxy's listener reads HTTP on such a port.
-    #[must_use]
-    pub fn is_http(self) -> bool {
-        self == Self::Http
-    }
 }
 
 #[cfg(test)]

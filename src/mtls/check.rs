@@ -6,7 +6,7 @@ use super::endpoints::Endpoint;
 use super::engine::Engine;
 use super::outcome::{Outcome, Status, Wire};
 use super::reason::Reason;
-use super::server::{ModeFrom, Winners};
+use super::server::ModeFrom;
 use crate::model::sidecar::Outbound;
 use crate::model::{Host, Mesh, Scope};
 use foldhash::HashSet;
@@ -62,8 +62,6 @@ pub struct Row {
     pub sample: u32,
     /// What they send, and why.
     pub decision: Decision,
-    /// The wide policies that were used.
-    pub wide: Winners,
     /// Per endpoint.
     pub cells: Vec<Cell>,
     /// The clients are outside the mesh.

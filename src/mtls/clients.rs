@@ -70,6 +70,11 @@ pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
     labelled.map(|ns| ns.meta.name.clone()).chain(with_proxy.map(|w| w.meta.namespace.clone())).chain(assumed).collect()
 }
 
+/// Whether any of the Sidecars that may govern a workload is such a one.
+fn any(mesh: &Mesh, sidecars: &[Option<u32>], is: impl Fn(&Sidecar) -> bool) -> bool {
+    sidecars.iter().flatten().filter_map(|n| mesh.sidecars.get(*n as usize)).any(is)
+}
+
 /// Groups every workload of the mesh as a client.
 #[must_use]
 pub fn classes(mesh: &Mesh) -> Vec<Class> {
@@ -100,9 +105,8 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
             _ => undecided_proxy(mesh, workload, true),
         };
         // Applications of such a pod may call the listeners that its Sidecar opens.
-        let listens =
-            |n: &Option<u32>| n.and_then(|n| mesh.sidecars.get(n as usize)).is_some_and(|s| !s.egress.is_empty());
-        if uncaptured == Some(Uncaptured::NoInterception) && sidecars_of(mesh, workload).iter().any(listens) {
+        let listens = || any(mesh, &sidecars_of(mesh, workload), |s| !s.egress.is_empty());
+        if uncaptured == Some(Uncaptured::NoInterception) && listens() {
             unknown = Some(Reason::Interception);
         }
         if mesh.networks && workload.labels.get("topology.istio.io/network").is_some() && proxy != Proxy::None {
@@ -117,18 +121,10 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         let (mut selecting, mut sidecars, mut capture) = (Vec::new(), vec![None], Vec::new());
         if with_proxy && unknown.is_none() {
             sidecars = sidecars_of(mesh, workload);
-            let trims = |n: &Option<u32>| {
-                n.and_then(|n| mesh.sidecars.get(n as usize))
-                    .is_some_and(|s| !s.egress.is_empty() || s.outbound.is_some())
-            };
-            let bound = |n: &Option<u32>| {
-                n.and_then(|n| mesh.sidecars.get(n as usize))
-                    .is_some_and(|s| s.egress.iter().any(|egress| egress.bound))
-            };
-            if sidecars.iter().any(bound) {
+            if any(mesh, &sidecars, |s| s.egress.iter().any(|egress| egress.bound)) {
                 unknown = Some(Reason::Interception);
             }
-            if sidecars.len() > 1 && sidecars.iter().any(trims) {
+            if sidecars.len() > 1 && any(mesh, &sidecars, |s| !s.egress.is_empty() || s.outbound.is_some()) {
                 unknown = Some(Reason::ClientSidecar);
             }
             for rule in mesh.index.rules.get(namespace).into_iter().flatten() {
@@ -149,9 +145,7 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
             && unknown.is_none()
             && capture.is_empty()
             && selecting.is_empty()
-            && sidecars
-                .iter()
-                .all(|s| s.is_none_or(|n| mesh.sidecars.get(n as usize).is_some_and(|s| s.egress.is_empty())))
+            && !any(mesh, &sidecars, |s| !s.egress.is_empty())
             && *namespace != mesh.root;
         // Without a proxy, a client is like any other without one.
         let place = if with_proxy && unknown.is_none() { namespace.clone() } else { "".into() };

@@ -15,8 +15,8 @@ use crate::model::service::{Origin, Port, Resolution};
 use crate::model::sidecar::Outbound;
 use crate::model::{Labels, MtlsMode, Proxy, Service};
 
-/// A subset, what is sent to it, and the wide policies that were looked at.
-type Possibility = (Option<(u32, u32)>, Decision, Winners);
+/// A subset, and what is sent to it.
+type Possibility = (Option<(u32, u32)>, Decision);
 
 /// One class against one service port.
 pub(super) struct Judged<'a, 'm> {
@@ -27,26 +27,16 @@ pub(super) struct Judged<'a, 'm> {
 }
 
 impl<'a, 'm> Judged<'a, 'm> {
-    fn row(&self, subset: Option<(u32, u32)>, decision: Decision, wide: Winners, cells: Vec<Cell>) -> Row {
-        Row {
-            port: 0,
-            subset,
-            clients: ClientSet::default(),
-            sample: 0,
-            decision,
-            wide,
-            cells,
-            outside: self.class.outside,
-        }
+    fn row(&self, subset: Option<(u32, u32)>, decision: Decision, cells: Vec<Cell>) -> Row {
+        Row { port: 0, subset, clients: ClientSet::default(), sample: 0, decision, cells, outside: self.class.outside }
     }
 
     /// The rows of a port: one for the port itself, one for each subset of the chosen rule.
     pub(super) fn rows(&self, port: Option<&'m Port>, unknown: Option<Reason>) -> Vec<Row> {
         let wides = self.engine.wide.get(&self.service.meta.namespace).map_or(&[][..], Vec::as_slice);
-        let wide = wides.first().copied().unwrap_or_default();
         let undecided = |reason: Reason| {
             let decision = Decision::without_cluster(Reach::Undecided);
-            vec![self.row(None, decision, wide, self.all_unknown(reason))]
+            vec![self.row(None, decision, self.all_unknown(reason))]
         };
         let Some(port) = port else { return undecided(Reason::ExternalName) };
         if let Some(reason) = unknown {
@@ -59,7 +49,7 @@ impl<'a, 'm> Judged<'a, 'm> {
         if reach != Reach::Known {
             let decision = Decision::without_cluster(reach);
             let cells = wides.iter().map(|wide| self.cells(&decision, *wide, None, port)).collect();
-            return vec![self.row(None, decision, wide, agree(cells))];
+            return vec![self.row(None, decision, agree(cells))];
         }
         if let Some(route) = self.engine.redirect(self.service, self.class) {
             return undecided(Reason::Routed(route));
@@ -122,15 +112,15 @@ impl<'a, 'm> Judged<'a, 'm> {
                     endpoints: self.endpoints,
                 };
                 let decision = call.decide(mesh);
-                decisions.push((subset, decision, *wide));
+                decisions.push((subset, decision));
                 all.push(match decision.why {
                     Why::TlsModeUnknown => self.all_unknown(self.unsure_endpoint()),
                     _ => self.cells(&decision, *wide, subset, port),
                 });
             }
         }
-        let nothing = (None, Decision::without_cluster(Reach::Undecided), Winners::default());
-        let (subset, mut decision, wide) = decisions.first().copied().unwrap_or(nothing);
+        let nothing = (None, Decision::without_cluster(Reach::Undecided));
+        let (subset, mut decision) = decisions.first().copied().unwrap_or(nothing);
         let differs =
             |of: &dyn Fn(&Decision) -> Option<&'static str>| decisions.iter().any(|d| of(&d.1) != of(&decision));
         let rule = |d: &Decision| d.rule.map(|(number, _)| number);
@@ -138,7 +128,7 @@ impl<'a, 'm> Judged<'a, 'm> {
         if decisions.iter().any(|d| rule(&d.1) != rule(&decision)) || differs(&|d| d.client_tls()) {
             decision = Decision { rule: None, tls: None, tag: None, why: Why::Undecided, ..decision };
         }
-        self.row(subset, decision, wide, agree(all))
+        self.row(subset, decision, agree(all))
     }
 
     /// Why it is not certain what an endpoint is announced with.
