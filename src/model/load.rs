@@ -194,7 +194,13 @@ impl Loader {
         for document in broken {
             let (api, kind) = (document.api_version.as_deref(), document.kind.as_deref());
             let role = api.zip(kind).map(|(api, kind)| kinds::lookup(api, kind));
-            if matches!(role, Some(Lookup::Other)) || matches!(role, Some(Lookup::Row(row)) if row.role == Role::Known)
+            // A kind that was cut off may be the beginning of one of ours.
+            let whole = kind.is_some_and(|kind| {
+                let word = kind.chars().all(|c| c.is_ascii_alphanumeric());
+                word && !kinds::KINDS.iter().any(|row| row.kind != kind && row.kind.starts_with(kind))
+            });
+            if (whole && matches!(role, Some(Lookup::Other)))
+                || matches!(role, Some(Lookup::Row(row)) if row.role == Role::Known)
             {
                 continue;
             }
@@ -282,5 +288,20 @@ impl Loader {
         mesh.assemble(self.items, self.pending);
         finding::sort(&mut mesh.findings);
         mesh
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_whose_kind_was_cut_off_may_change_anything() {
+        for (kind, taints) in [("Secret", 0), ("Se", 1), ("Service", 1), ("Se x", 1), ("AuthorizationPolicy", 0)] {
+            let group = if kind == "AuthorizationPolicy" { "security.istio.io/v1" } else { "v1" };
+            let mut sources = Sources::default();
+            sources.add("a.yaml", format!("apiVersion: {group}\nkind: {kind}\nmetadata:\n  name: a\nspec: [\n"));
+            assert_eq!(load(sources, Options::default()).taints.len(), taints, "{kind}");
+        }
     }
 }
