@@ -27,6 +27,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
+            [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -62,6 +63,26 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'meshctl;pcap-verify' {
+            [CompletionResult]::new('--ca', '--ca', [CompletionResultType]::ParameterName, 'Certificates (PEM) of a CA that the certificates on the wire must build to. Repeatable')
+            [CompletionResult]::new('--require', '--require', [CompletionResultType]::ParameterName, 'What each judged flow must be; one that is less is of the class required')
+            [CompletionResult]::new('--min-grade', '--min-grade', [CompletionResultType]::ParameterName, 'The weakest grade that shows mutual TLS')
+            [CompletionResult]::new('--exempt', '--exempt', [CompletionResultType]::ParameterName, 'Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1: plaintext, failed, unknown, required; or never')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--no-exemptions', '--no-exemptions', [CompletionResultType]::ParameterName, 'No exemption but those of --exempt: probes, metrics, DNS and loopback count too')
+            [CompletionResult]::new('--judge-loopback', '--judge-loopback', [CompletionResultType]::ParameterName, 'Loopback counts, and what goes between an application and its own sidecar')
+            [CompletionResult]::new('--flows', '--flows', [CompletionResultType]::ParameterName, 'One row for each flow, in place of one for each edge')
+            [CompletionResult]::new('--show-payload', '--show-payload', [CompletionResultType]::ParameterName, 'The first bytes of flows in clear, at most 120, escaped. They may hold secrets')
+            [CompletionResult]::new('--sha256', '--sha256', [CompletionResultType]::ParameterName, 'The SHA-256 of each file')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'meshctl;explain' {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -80,12 +101,16 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
         }
         'meshctl;help' {
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
+            [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
             break
         }
         'meshctl;help;tls-check' {
+            break
+        }
+        'meshctl;help;pcap-verify' {
             break
         }
         'meshctl;help;explain' {

@@ -24,6 +24,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
             cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+            cand pcap-verify 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
             cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
             cand completion 'Print a completion script for a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -57,6 +58,25 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'meshctl;pcap-verify'= {
+            cand --ca 'Certificates (PEM) of a CA that the certificates on the wire must build to. Repeatable'
+            cand --require 'What each judged flow must be; one that is less is of the class required'
+            cand --min-grade 'The weakest grade that shows mutual TLS'
+            cand --exempt 'Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable'
+            cand -o 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --output 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --fail-on 'What makes the exit code 1: plaintext, failed, unknown, required; or never'
+            cand --color 'When to colour the output'
+            cand --no-exemptions 'No exemption but those of --exempt: probes, metrics, DNS and loopback count too'
+            cand --judge-loopback 'Loopback counts, and what goes between an application and its own sidecar'
+            cand --flows 'One row for each flow, in place of one for each edge'
+            cand --show-payload 'The first bytes of flows in clear, at most 120, escaped. They may hold secrets'
+            cand --sha256 'The SHA-256 of each file'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'meshctl;explain'= {
             cand --color 'When to colour the output'
             cand -h 'Print help (see more with ''--help'')'
@@ -73,11 +93,14 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         }
         &'meshctl;help'= {
             cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+            cand pcap-verify 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
             cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
             cand completion 'Print a completion script for a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
         }
         &'meshctl;help;tls-check'= {
+        }
+        &'meshctl;help;pcap-verify'= {
         }
         &'meshctl;help;explain'= {
         }

@@ -30,6 +30,7 @@ never\t'Never'"
 complete -c meshctl -n "__fish_meshctl_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -56,6 +57,28 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l why -d 'Fo
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l matrix -d 'The grid of clients and services'
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l ca -d 'Certificates (PEM) of a CA that the certificates on the wire must build to. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l require -d 'What each judged flow must be; one that is less is of the class required' -r -f -a "mtls\t'Mutual TLS, of the grade of --min-grade'
+tls\t'TLS of any kind'
+none\t'Nothing more'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l min-grade -d 'The weakest grade that shows mutual TLS' -r -f -a "A\t'Proven'
+B\t'Both certificates seen'
+C+\t'Inferred, with marks of the mesh'
+C\t'Inferred'
+D\t'Circumstantial'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l exempt -d 'Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l fail-on -d 'What makes the exit code 1: plaintext, failed, unknown, required; or never' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l no-exemptions -d 'No exemption but those of --exempt: probes, metrics, DNS and loopback count too'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l judge-loopback -d 'Loopback counts, and what goes between an application and its own sidecar'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l flows -d 'One row for each flow, in place of one for each edge'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l show-payload -d 'The first bytes of flows in clear, at most 120, escaped. They may hold secrets'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l sha256 -d 'The SHA-256 of each file'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -66,7 +89,8 @@ always\t'Always'
 never\t'Never'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s V -l version -d 'Print version'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

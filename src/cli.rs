@@ -36,6 +36,8 @@ pub enum Colour {
 pub enum Command {
     /// Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule.
     TlsCheck(Box<TlsCheck>),
+    /// What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence.
+    PcapVerify(Box<PcapVerify>),
     /// Explain a failure code (F2), a finding code (MC0001), or an error text from a log.
     Explain(Explain),
     /// Print a completion script for a shell.
@@ -119,6 +121,95 @@ pub struct TlsCheck {
         help_heading = "Output"
     )]
     pub fail_on: Vec<String>,
+}
+
+/// `meshctl pcap-verify`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 no flow.
+
+Examples:
+  meshctl pcap-verify mtls.pcap
+  meshctl pcap-verify *.pcap --require mtls --exempt port=9100
+  meshctl pcap-verify nsx-mirror.pcap --flows -o json
+  tcpdump -i any -U -w - | meshctl pcap-verify -"
+)]
+pub struct PcapVerify {
+    /// Captures to read: pcap or pcapng, also compressed with gzip or zstd; - for standard input.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<String>,
+
+    /// Certificates (PEM) of a CA that the certificates on the wire must build to. Repeatable.
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Judging")]
+    pub ca: Vec<String>,
+    /// What each judged flow must be; one that is less is of the class required.
+    #[arg(long, value_enum, default_value_t = Require::None, value_name = "WHAT", help_heading = "Judging")]
+    pub require: Require,
+    /// The weakest grade that shows mutual TLS.
+    #[arg(long, value_enum, ignore_case = true, default_value_t = MinGrade::C, value_name = "GRADE", help_heading = "Judging")]
+    pub min_grade: MinGrade,
+    /// Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable.
+    #[arg(long, value_name = "RULE", action = ArgAction::Append, help_heading = "Judging")]
+    pub exempt: Vec<String>,
+    /// No exemption but those of --exempt: probes, metrics, DNS and loopback count too.
+    #[arg(long, help_heading = "Judging")]
+    pub no_exemptions: bool,
+    /// Loopback counts, and what goes between an application and its own sidecar.
+    #[arg(long, help_heading = "Judging")]
+    pub judge_loopback: bool,
+
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
+    pub output: Vec<String>,
+    /// One row for each flow, in place of one for each edge.
+    #[arg(long, help_heading = "Output")]
+    pub flows: bool,
+    /// The first bytes of flows in clear, at most 120, escaped. They may hold secrets.
+    #[arg(long, help_heading = "Output")]
+    pub show_payload: bool,
+    /// The SHA-256 of each file.
+    #[arg(long, help_heading = "Output")]
+    pub sha256: bool,
+    /// What makes the exit code 1: plaintext, failed, unknown, required; or never.
+    #[arg(
+        long,
+        value_name = "CLASS,..",
+        value_delimiter = ',',
+        default_value = "plaintext,failed,unknown,required",
+        help_heading = "Output"
+    )]
+    pub fail_on: Vec<String>,
+}
+
+/// What `--require` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Require {
+    /// Mutual TLS, of the grade of --min-grade.
+    Mtls,
+    /// TLS of any kind.
+    Tls,
+    /// Nothing more.
+    None,
+}
+
+/// What `--min-grade` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MinGrade {
+    /// Proven.
+    #[value(name = "A")]
+    A,
+    /// Both certificates seen.
+    #[value(name = "B")]
+    B,
+    /// Inferred, with marks of the mesh.
+    #[value(name = "C+")]
+    CPlus,
+    /// Inferred.
+    #[value(name = "C")]
+    C,
+    /// Circumstantial.
+    #[value(name = "D")]
+    D,
 }
 
 /// `meshctl explain`.

@@ -12,7 +12,10 @@ macro_rules! pages {
     };
 }
 
-pages!("MC0001", "MC0004", "MC0005", "MC0006", "MC0007", "MC0009");
+pages!(
+    "MC0001", "MC0004", "MC0005", "MC0006", "MC0007", "MC0009", "MC0701", "MC0702", "MC0703", "MC0704", "MC0705",
+    "MC0706", "MC0707", "MC0708", "MC0709", "MC0710", "MC0711", "MC0712", "MC0713", "MC0714", "MC0715", "MC0716"
+);
 
 /// What a word or an error text was found to mean.
 pub enum Meaning {

@@ -93,6 +93,38 @@ codes! {
     INVALID_VALUE = "MC0007" "invalid-value" Error;
     /// A kind that does not exist in a group that meshctl judges, or one edit away from a kind that does.
     UNKNOWN_KIND = "MC0009" "unknown-kind" Error;
+    /// SSL 2, SSL 3, TLS 1.0 or TLS 1.1 was negotiated.
+    OLD_TLS_VERSION = "MC0701" "old-tls-version" Warning;
+    /// A cipher suite that is broken, or encrypts or authenticates nothing.
+    WEAK_CIPHER_SUITE = "MC0702" "weak-cipher-suite" Error;
+    /// Whoever gets the server's key later can read the recorded traffic.
+    NO_FORWARD_SECRECY = "MC0703" "no-forward-secrecy" Warning;
+    /// The server says that the two would have spoken a newer version.
+    TLS_DOWNGRADE = "MC0704" "tls-downgrade" Error;
+    /// TLS compression was negotiated.
+    TLS_COMPRESSION = "MC0705" "tls-compression" Warning;
+    /// A second handshake that is not bound to the first.
+    INSECURE_RENEGOTIATION = "MC0706" "insecure-renegotiation" Warning;
+    /// 0-RTT data, which can be replayed.
+    EARLY_DATA = "MC0707" "early-data" Info;
+    /// TLS heartbeat records.
+    TLS_HEARTBEAT = "MC0708" "tls-heartbeat" Warning;
+    /// A certificate outside its validity when the packets were captured.
+    CERTIFICATE_NOT_VALID_AT_CAPTURE = "MC0709" "certificate-not-valid-at-capture" Error;
+    /// A short key or a broken digest.
+    WEAK_CERTIFICATE = "MC0710" "weak-certificate" Warning;
+    /// A leaf that signed itself.
+    SELF_SIGNED_CERTIFICATE = "MC0711" "self-signed-certificate" Warning;
+    /// A chain that does not build to the CA given.
+    CHAIN_DOES_NOT_BUILD = "MC0712" "chain-does-not-build" Error;
+    /// A client whose signature does not fit its certificate.
+    POSSESSION_NOT_PROVEN = "MC0713" "possession-not-proven" Error;
+    /// A capture that is cut, or could not be read.
+    CAPTURE_INCOMPLETE = "MC0714" "capture-incomplete" Warning;
+    /// A request in clear that was refused after it had crossed the wire.
+    REFUSED_PLAINTEXT_LEAKED = "MC0715" "refused-plaintext-leaked" Error;
+    /// A TLS handshake that a peer refused.
+    HANDSHAKE_REFUSED = "MC0716" "handshake-refused" Error;
 }
 
 /// A second place that belongs to a finding.

@@ -2,8 +2,10 @@
 //!
 //! Reading order, from the bottom up: [`location`] and [`finding`] say where and what is wrong; [`report`] is the shape
 //! of every result; [`yaml`] turns text into a located tree and [`model`] into the mesh as plain data; [`mtls`] judges
-//! it; [`render`] writes each format once; [`input`] reads files. [`cmd::run`] is the whole program.
+//! it; [`capture`] reads packets, with [`pki`] for what certificates say; [`render`] writes each format once; [`input`]
+//! reads files. [`cmd::run`] is the whole program.
 
+pub mod capture;
 pub mod cli;
 pub mod cmd;
 pub mod explain;
@@ -12,6 +14,7 @@ pub mod input;
 pub mod location;
 pub mod model;
 pub mod mtls;
+pub mod pki;
 pub mod render;
 pub mod report;
 pub mod yaml;

@@ -6,7 +6,6 @@
 //! the same order each time.
 
 use crate::finding::Finding;
-use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io;
@@ -48,12 +47,23 @@ impl<T: Serialize> Item for T {
 pub type Items<'a> = Box<dyn Fn(&mut dyn FnMut(&dyn Item) -> io::Result<()>) -> io::Result<()> + 'a>;
 
 /// One input of the run, as the envelope shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Input {
     /// The path as typed; `-` for standard input.
     pub path: String,
-    /// How many YAML or JSON documents it held.
-    pub documents: usize,
+    /// How much it held.
+    #[serde(flatten)]
+    pub held: Held,
+}
+
+/// How much an input held; the word is the key in the envelope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Held {
+    /// YAML or JSON documents.
+    Documents(usize),
+    /// Bytes of a capture.
+    Bytes(u64),
 }
 
 /// How a cell or a word is to be seen. Never colour alone: the text carries a word too.
@@ -174,14 +184,26 @@ pub trait Report {
     fn inputs(&self) -> &[Input];
     /// The findings, sorted.
     fn findings(&self) -> &[Finding];
+    /// Those that text for a person shows, and a line for what it leaves out. The other formats have all.
+    fn brief(&self) -> (Cow<'_, [Finding]>, Vec<Line>) {
+        (Cow::Borrowed(self.findings()), Vec::new())
+    }
     /// The counts, as the envelope's `summary`.
     fn summary(&self) -> serde_json::Value;
+    /// Single objects of the envelope between the summary and the lists, such as `coverage`.
+    fn parts(&self) -> Vec<(&'static str, serde_json::Value)> {
+        Vec::new()
+    }
     /// The same counts for a person, and what has to be said once.
     fn closing(&self) -> Vec<Line>;
     /// The lists of the envelope, in order.
     fn lists(&self) -> Vec<List<'_>>;
     /// The text output, in order.
     fn sections(&self) -> Vec<Section<'_>>;
+    /// The text output of `-o wide`, where it is more than other columns.
+    fn wide_sections(&self) -> Vec<Section<'_>> {
+        self.sections()
+    }
     /// The table of CSV and Markdown, where the text output is no table.
     fn table(&self) -> Table<'_>;
     /// One name per line for `-o name`.

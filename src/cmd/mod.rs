@@ -1,6 +1,8 @@
 //! One file per command: gather, judge, render. And the only mapping from results to exit codes.
 
 pub mod explain;
+pub mod pcap_verify;
+pub mod progress;
 pub mod tls_check;
 
 use crate::cli::{Cli, Colour, Command};
@@ -40,7 +42,7 @@ impl Exit {
 /// The streams of a run, and what is known of the terminal.
 pub struct Io<'a> {
     /// Standard input.
-    pub stdin: &'a mut dyn Read,
+    pub stdin: Box<dyn Read + Send>,
     /// Standard output: the report.
     pub stdout: &'a mut dyn Write,
     /// Standard error: everything else.
@@ -49,6 +51,8 @@ pub struct Io<'a> {
     pub width: Option<usize>,
     /// Colour by default?
     pub colour: bool,
+    /// Whether standard error is a terminal: only then is progress shown.
+    pub stderr_is_terminal: bool,
 }
 
 /// Runs the program.
@@ -59,6 +63,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
     };
     let result = match &cli.command {
         Command::TlsCheck(args) => tls_check::run(args, cli.color, io),
+        Command::PcapVerify(args) => pcap_verify::run(args, cli.color, io),
         Command::Explain(args) => explain::run(args, cli.color, io),
         Command::Completion(args) => {
             let mut script = Vec::new();

@@ -28,7 +28,7 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
             "nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)"
         );
     }
-    let gathered = files::gather(&args.filename, io.stdin)?;
+    let gathered = files::gather(&args.filename, &mut *io.stdin)?;
     let mut mesh = model::load(gathered.sources, options);
     mesh.add_unread(gathered.findings);
     let filter = filter(args, &mesh)?;

@@ -1,3 +1,5 @@
 //! The edge where files and standard input are read; nothing else in the program does.
 
+pub mod captures;
 pub mod files;
+mod unpack;

@@ -157,6 +157,16 @@ pub struct SummaryJson {
     pub assumed_namespaces: Vec<String>,
 }
 
+/// One input of the run.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Input")]
+pub struct InputJson {
+    /// The path as typed; `-` for standard input.
+    pub path: String,
+    /// How many YAML or JSON documents it held.
+    pub documents: usize,
+}
+
 /// The answer of `meshctl tls-check`: who calls whom with what, and what comes of it.
 // For the schema only: the renderer writes it piece by piece.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -167,7 +177,7 @@ pub struct EnvelopeJson<'a> {
     /// Version of meshctl.
     pub version: &'a str,
     /// The inputs.
-    pub input: Vec<crate::report::Input>,
+    pub input: Vec<InputJson>,
     /// What is wrong with the input.
     pub findings: Vec<serde_json::Value>,
     /// The counts.

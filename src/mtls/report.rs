@@ -6,7 +6,7 @@ use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, client_name, port_words, service_name, subset_name};
 use crate::finding::Finding;
 use crate::model::{Mesh, Service, Workload};
-use crate::report::{self, Column, Feed, Input, Line, List, Report, Section, Table, Tone};
+use crate::report::{self, Column, Feed, Held, Input, Line, List, Report, Section, Table, Tone};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
@@ -65,7 +65,8 @@ impl<'m> TlsReport<'m> {
     #[must_use]
     pub fn new(matrix: Matrix<'m>, filter: Filter, view: View) -> Self {
         let inputs = matrix.mesh.inputs.iter();
-        let inputs = inputs.map(|(path, documents)| Input { path: path.clone(), documents: *documents }).collect();
+        let inputs =
+            inputs.map(|(path, documents)| Input { path: path.clone(), held: Held::Documents(*documents) }).collect();
         let mut report = Self { matrix, inputs, filter, view, counts: Counts::default(), unfiltered: 0 };
         report.counts = report.count();
         report.unfiltered = report.counts.total();

@@ -3,7 +3,7 @@
 use super::{Format, Style, render};
 use crate::finding::{DUPLICATE_KEY, Edit, Finding, Fix, Related, Safety, UNPARSABLE_DOCUMENT};
 use crate::location::{Location, ObjectRef, Path};
-use crate::report::{Cell, Column, Feed, Input, Line, List, Report, Section, Table, Tone, feed};
+use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Table, Tone, feed};
 use serde_json::{Value, json};
 
 /// A report, with all parts or with none.
@@ -32,7 +32,7 @@ pub(super) fn full() -> Fake {
     let edit = Edit { from: at(12, 1), to: at(13, 1), text: "\n".to_owned() };
     twice.fix = Some(Fix { safety: Safety::Unsafe, edits: vec![edit] });
     Fake {
-        inputs: vec![Input { path: "policies/a.yaml".to_owned(), documents: 2 }],
+        inputs: vec![Input { path: "policies/a.yaml".to_owned(), held: Held::Documents(2) }],
         findings: vec![Finding::new(&UNPARSABLE_DOCUMENT, at(7, 3), "not YAML: found \u{7f}|", ""), twice],
         rows: rows.collect(),
     }

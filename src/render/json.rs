@@ -21,6 +21,11 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     writeln!(out, ",")?;
     key("summary", out)?;
     compact(&report.summary(), out)?;
+    for (name, value) in report.parts() {
+        writeln!(out, ",")?;
+        key(name, out)?;
+        compact(&value, out)?;
+    }
     for part in report.lists() {
         writeln!(out, ",")?;
         list(part.name, out, |each| (part.items)(each))?;

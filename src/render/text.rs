@@ -57,7 +57,7 @@ pub(super) fn lines(lines: &[Line], style: Style, out: &mut dyn io::Write) -> io
 /// Writes `-o table`, or `-o wide`.
 pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page { out, style, begun: false };
-    for section in report.sections() {
+    for section in if wide { report.wide_sections() } else { report.sections() } {
         match section {
             Section::Table(table) => table::write(&table, wide, &mut page)?,
             Section::Lines(lines) => {
@@ -71,12 +71,19 @@ pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn
             }
         }
     }
-    for (at, finding) in report.findings().iter().enumerate() {
+    let (findings, left_out) = report.brief();
+    for (at, finding) in findings.iter().enumerate() {
         // On a terminal a finding is a block, so each is a part; in a pipe it is a line, so all are one part.
         if at == 0 || style.width.is_some() {
             page.part()?;
         }
         if style.width.is_some() { block(finding, &mut page)? } else { one_line(finding, wide, &mut page)? }
+    }
+    for (at, line) in left_out.iter().enumerate() {
+        if at == 0 && style.width.is_some() {
+            page.part()?;
+        }
+        page.line(line)?;
     }
     for (at, line) in report.closing().iter().enumerate() {
         if at == 0 {

@@ -17,6 +17,9 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     list("input", out, |each| report.inputs().iter().try_for_each(|input| each(&serde_json::to_value(input)?)))?;
     list("findings", out, |each| report.findings().iter().try_for_each(|finding| each(&json_finding(finding))))?;
     entry("summary", &report.summary(), 0, out)?;
+    for (name, value) in report.parts() {
+        entry(name, &value, 0, out)?;
+    }
     for part in report.lists() {
         list(part.name, out, |each| (part.items)(&mut |item| each(&item.value()?)))?;
     }

@@ -1,9 +1,10 @@
 //! What the documents show is what the program does, and what they point to exists.
+//! `UPDATE=1 cargo test --test it docs` writes the outputs of console blocks anew; read them.
 
-use crate::support::{files, meshctl, read, root, skipped};
+use crate::support::{files, meshctl, name, read, root, skipped};
 use meshctl::finding::CODES;
 use meshctl::mtls::outcome::FAILURES;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// README.md (once it exists) and every page under docs/.
 fn pages() -> Vec<PathBuf> {
@@ -77,28 +78,73 @@ fn same(shown: &str, output: &str) -> bool {
     rest.ends_with(last)
 }
 
-#[test]
-fn the_readme_shows_what_the_program_prints() {
-    let readme = root().join("README.md");
-    let text = if readme.exists() { read(&readme) } else { String::new() };
+/// How many lines of a long output a page shows; `...` stands for the rest.
+const LINES: usize = 20;
+
+/// The output as a block shows it: whole, or its first lines where the block ends in `...`.
+fn excerpt(output: &str, cut: bool) -> String {
+    let lines: Vec<&str> = output.lines().map(str::trim_end).collect();
+    let more = if cut && lines.len() > LINES { "\n..." } else { "" };
+    let shown = if cut { lines.iter().take(LINES) } else { lines.iter().take(usize::MAX) };
+    shown.copied().collect::<Vec<_>>().join("\n") + more + "\n"
+}
+
+/// Runs the console blocks of a page; how many there were. With `UPDATE=1`, writes their outputs anew.
+fn run_blocks(path: &Path) -> usize {
+    let page = name(path);
+    let text = if path.exists() { read(path) } else { String::new() };
+    let update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
+    let mut renewed = text.clone();
     let mut code = None;
     let mut count = 0;
     for (command, output) in shown(&text) {
         // `$ echo $?` after a command shows its exit code.
         if command == "echo $?" {
-            assert_eq!(code.map(|code: u8| format!("{code}\n")), Some(output), "the exit code of the command before");
+            assert_eq!(
+                code.map(|code: u8| format!("{code}\n")),
+                Some(output),
+                "{page}: the exit code of the command before"
+            );
             continue;
         }
         let Some(arguments) = command.strip_prefix("meshctl ") else { continue };
         let arguments = words(arguments);
         let run = meshctl(&arguments.iter().map(String::as_str).collect::<Vec<_>>(), b"");
         let printed = run.stdout + &run.stderr;
-        assert!(same(&output, &printed), "README.md: `{command}` prints\n{printed}\nnot\n{output}");
         code = Some(run.code);
         count += 1;
+        // A block with nothing but `...` waits to be written.
+        let empty = output == "...\n";
+        if !empty && same(&output, &printed) {
+            continue;
+        }
+        let cut = empty || output.ends_with("\n...\n");
+        let now = excerpt(&printed, cut);
+        assert!(update, "{page}: `{command}` prints\n{now}\nnot\n{output}");
+        renewed = renewed.replacen(&format!("$ {command}\n{output}"), &format!("$ {command}\n{now}"), 1);
     }
-    if count == 0 {
+    if renewed != text {
+        std::fs::write(path, renewed).unwrap();
+    }
+    count
+}
+
+#[test]
+fn the_readme_shows_what_the_program_prints() {
+    if run_blocks(&root().join("README.md")) == 0 {
         skipped("README.md has no ```console block with `$ meshctl` yet", 1);
+    }
+}
+
+#[test]
+fn the_page_of_pcap_verify_shows_what_the_program_prints() {
+    let page = root().join("docs/pcap-verify.md");
+    let count = run_blocks(&page);
+    assert!(count >= 6, "{count} examples");
+    for (command, output) in shown(&read(&page)) {
+        let lines = output.lines().count();
+        let right = if output.ends_with("\n...\n") { lines == LINES + 1 } else { lines <= LINES };
+        assert!(right, "`{command}` shows {lines} lines, not the first {LINES}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::support::{files, root};
 use clap::{Arg, ArgAction, Command, CommandFactory};
+use meshctl::capture::json as capture;
 use meshctl::cli::Cli;
 use meshctl::mtls::json::EnvelopeJson;
 use meshctl::render::FindingJson;
@@ -11,11 +12,21 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-/// The schema of `tls-check -o json`. The envelope is written piece by piece, so the findings' schema is put in here.
+/// The schema of `tls-check -o json`.
 pub fn schema() -> Value {
+    schema_of::<EnvelopeJson<'static>>()
+}
+
+/// The schema of `pcap-verify -o json`.
+pub fn capture_schema() -> Value {
+    schema_of::<capture::EnvelopeJson<'static>>()
+}
+
+/// The schema of an envelope. It is written piece by piece, so the findings' schema is put in here.
+fn schema_of<Envelope: schemars::JsonSchema>() -> Value {
     let mut generator = schemars::generate::SchemaSettings::draft2020_12().for_serialize().into_generator();
     let finding = generator.subschema_for::<FindingJson>();
-    let mut schema = generator.into_root_schema_for::<EnvelopeJson<'static>>();
+    let mut schema = generator.into_root_schema_for::<Envelope>();
     *schema.pointer_mut("/properties/findings/items").unwrap() = finding.to_value();
     schema.to_value()
 }
@@ -41,8 +52,10 @@ fn generated() -> BTreeMap<String, String> {
         made.insert(format!("man/{file}.1"), String::from_utf8(page).unwrap());
     }
     made.insert("docs/cli.md".to_owned(), reference());
-    let schema = serde_json::to_string_pretty(&schema()).unwrap() + "\n";
-    made.insert("docs/schemas/tls-check.v1.schema.json".to_owned(), schema);
+    for (command, schema) in [("tls-check", schema()), ("pcap-verify", capture_schema())] {
+        let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        made.insert(format!("docs/schemas/{command}.v1.schema.json"), schema);
+    }
     made
 }
 

@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("yaml", &["finding", "location"]),
     ("model", &["yaml", "finding", "location"]),
     ("mtls", &["model", "report", "finding", "location"]),
+    ("pki", &["location"]),
+    ("capture", &["pki", "report", "finding", "location"]),
     ("render", &["report", "finding", "location"]),
     ("input", &["yaml", "model::kinds", "finding", "location"]),
     ("explain", &["finding", "mtls", "report"]),

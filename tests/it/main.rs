@@ -6,13 +6,18 @@
     reason = "tests may panic; clippy.toml says so for test functions, this line for what they call"
 )]
 
+mod captures;
 mod cases;
 mod docs;
+mod flows;
 mod formats;
 mod generated;
+mod hostile;
 mod layers;
+mod live;
 mod meshes;
 mod properties;
+mod rig;
 mod robust;
 mod scenarios;
 mod support;

@@ -30,9 +30,16 @@ pub fn meshctl(args: &[&str], stdin: &[u8]) -> Run {
 }
 
 /// Runs `meshctl ARGS` on a terminal of that width, or in a pipe.
-pub fn meshctl_on(args: &[&str], mut stdin: &[u8], width: Option<usize>, colour: bool) -> Run {
+pub fn meshctl_on(args: &[&str], stdin: &[u8], width: Option<usize>, colour: bool) -> Run {
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
-    let mut io = Io { stdin: &mut stdin, stdout: &mut stdout, stderr: &mut stderr, width, colour };
+    let mut io = Io {
+        stdin: Box::new(std::io::Cursor::new(stdin.to_vec())),
+        stdout: &mut stdout,
+        stderr: &mut stderr,
+        width,
+        colour,
+        stderr_is_terminal: false,
+    };
     let typed = std::iter::once("meshctl").chain(args.iter().copied()).map(Into::into);
     let code = run(typed, &mut io).code();
     Run { code, stdout: String::from_utf8(stdout).unwrap(), stderr: String::from_utf8(stderr).unwrap() }

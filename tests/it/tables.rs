@@ -1,6 +1,6 @@
 //! Every row of every table has what belongs to it: a fixture, a page, an output.
 
-use crate::support::{files, meshctl, name, root};
+use crate::support::{files, meshctl, name, read, root};
 use meshctl::explain::PAGES;
 use meshctl::finding::CODES;
 use meshctl::model::kinds::{KINDS, Role};
@@ -102,8 +102,10 @@ fn every_format_renders_a_mesh() {
             "{format}\n{}",
             run.stdout
         );
-        let help = meshctl(&["tls-check", "--help"], b"").stdout;
-        assert!(help.contains(format), "the help does not name {format}");
+        for command in ["tls-check", "pcap-verify"] {
+            let help = meshctl(&[command, "--help"], b"").stdout;
+            assert!(help.contains(format), "the help of {command} does not name {format}");
+        }
     }
 }
 
@@ -158,7 +160,9 @@ const DEFECTS: &[(&str, &str, u64, u64)] = &[
 
 #[test]
 fn every_finding_code_is_found_at_its_place() {
-    assert_eq!(DEFECTS.iter().map(|d| d.0).collect::<Vec<_>>(), CODES.iter().map(|c| c.code).collect::<Vec<_>>());
+    // Those of captures (MC07xx) have their tests beside `capture::findings`.
+    let of_manifests = CODES.iter().map(|code| code.code).filter(|code| !code.starts_with("MC07"));
+    assert_eq!(DEFECTS.iter().map(|d| d.0).collect::<Vec<_>>(), of_manifests.collect::<Vec<_>>());
     for (code, text, line, column) in DEFECTS {
         // Lines before it, so that a line that is counted from the document's start is caught.
         let text = format!("# before\n---\napiVersion: v1\nkind: Secret\n---\n{text}");
@@ -174,5 +178,27 @@ fn every_finding_code_is_found_at_its_place() {
             assert!(finding[field].as_str().is_some_and(|text| text.len() > 3), "{code}: no {field}");
         }
         assert_eq!(run.code == 1, finding["severity"] == "error", "{code}: exit {}", run.code);
+    }
+}
+
+#[test]
+fn every_capture_and_certificate_has_its_origin_and_is_small() {
+    let page = read(&root().join("testdata/README.md"));
+    for (folder, most) in [("pcap", 400_000), ("pki", 40_000)] {
+        let section =
+            page.split("\n## ").find(|section| section.contains(&format!("| file in `{folder}/` |"))).unwrap();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+        let mut listed: Vec<String> = rows.map(str::to_owned).collect();
+        listed.sort();
+        let entries = std::fs::read_dir(root().join("testdata").join(folder)).unwrap().map(Result::unwrap);
+        let mut there: Vec<(String, u64)> =
+            entries.map(|entry| (name(&entry.path()).to_owned(), entry.metadata().unwrap().len())).collect();
+        there.sort();
+        assert_eq!(
+            listed,
+            there.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(),
+            "testdata/README.md and {folder}/"
+        );
+        assert!(there.iter().map(|(_, size)| size).sum::<u64>() < most, "{folder}/ has more than {most} bytes");
     }
 }
