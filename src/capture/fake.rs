@@ -3,7 +3,9 @@
 use super::flow::{Flow, Grade, Tls, Verdict};
 use super::packet::{Endpoint, Medium, Time, Transport, TunnelId};
 use super::tls::ClientCertificate;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 /// A flow of a verdict and nothing else, from `10.0.0.1:4000` or `[fd00::1]:4000`.
 pub(super) fn flow(client: &str, server: &str, verdict: Verdict) -> Flow {
@@ -57,4 +59,15 @@ pub(super) fn mtls(client: &str, server: &str) -> Flow {
         ..Tls::default()
     };
     Flow { grade: Grade::CPlus, tls: Some(Box::new(tls)), ..flow(client, server, Verdict::Mtls) }
+}
+
+/// A folder of captures beside the package; a clean clone has none, which is said on the terminal.
+pub(super) fn shared(folder: &str) -> Option<PathBuf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?.join("shared").join(folder);
+    if !path.is_dir() {
+        // Past libtest, which swallows what a test that passes prints.
+        std::io::stderr().write_all(format!("skipped: there is no ../shared/{folder}\n").as_bytes()).unwrap();
+        return None;
+    }
+    Some(path)
 }

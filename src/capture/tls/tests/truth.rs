@@ -1,10 +1,10 @@
 //! Every flow of the shared captures against what was written down when they were made.
 
 use super::wire::{Conversation, conversations};
+use crate::capture::fake::shared;
 use crate::capture::packet::Time;
 use crate::capture::tls::{self, ClientCertificate, Facts, Outcome};
 use serde_json::Value;
-use std::path::Path;
 
 fn facts_of(conversation: &Conversation) -> Facts {
     let (session, ending) = conversation.session();
@@ -86,13 +86,8 @@ const OTHERS: &[&str] = &["one-direction", "snaplen", "midstream", "mysql-", "po
 
 #[test]
 fn every_flow_of_the_shared_captures_is_what_its_truth_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/pcap");
-    let folder = if folder.is_dir() { folder } else { "/work/shared/fixtures/pcap".into() };
-    let Ok(entries) = std::fs::read_dir(&folder) else {
-        eprintln!("skipped: there is no {}", folder.display());
-        return;
-    };
-    let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    let Some(folder) = shared("fixtures/pcap") else { return };
+    let mut paths: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let (mut compared, mut wrong) = (0, Vec::new());
     for path in paths {
@@ -120,31 +115,9 @@ fn every_flow_of_the_shared_captures_is_what_its_truth_says() {
 }
 
 #[test]
-#[ignore = "prints what sessions say of any captures: TLS_CAPTURES names them"]
-fn look() {
-    for path in std::env::var("TLS_CAPTURES").unwrap().split_whitespace() {
-        for one in conversations(&std::fs::read(path).unwrap()) {
-            let mut facts = facts_of(&one);
-            if facts.outcome == Outcome::MidStream && facts.sides.iter().all(|side| side.closed == 0) {
-                continue;
-            }
-            facts.sides.iter_mut().for_each(|side| side.broken_with.truncate(16));
-            let chains = [&facts.client_chain, &facts.server_chain].map(|chain| chain.len());
-            facts.client_chain.clear();
-            facts.server_chain.clear();
-            println!("{path} {:?} {chains:?} {facts:?}", one.names);
-        }
-    }
-}
-
-#[test]
 fn every_tls_flow_of_the_public_captures_is_what_its_label_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/captures");
-    let folder = if folder.is_dir() { folder } else { "/work/shared/corpora/captures".into() };
-    let Ok(labels) = std::fs::read_to_string(folder.join("labels.jsonl")) else {
-        eprintln!("skipped: there is no {}", folder.display());
-        return;
-    };
+    let Some(folder) = shared("corpora/captures") else { return };
+    let labels = std::fs::read_to_string(folder.join("labels.jsonl")).unwrap();
     let (mut compared, mut wrong) = (0, Vec::new());
     for line in labels.lines() {
         let label: Value = serde_json::from_str(line).unwrap();
