@@ -1,5 +1,8 @@
-//! The least reader of captures that tests need: classic pcap, Ethernet (VLANs too) or Linux cooked, IPv4, TCP.
+//! The TCP conversations of a capture, put in order apart from the program's own streams.
 
+use crate::capture::dissect::Dissector;
+use crate::capture::file::Reader;
+use crate::capture::packet::{Endpoint, Tcp, Transport, flag};
 use crate::capture::tls::{Ending, Session};
 use std::collections::BTreeMap;
 
@@ -110,70 +113,29 @@ pub(super) fn feed(session: &mut Session, steps: &[Step]) {
 
 /// All TCP conversations of a capture; a SYN after data begins a new one.
 pub(super) fn conversations(file: &[u8]) -> Vec<Conversation> {
-    let big = file.starts_with(&[0xa1, 0xb2]);
-    let word = |at: usize| {
-        let four: [u8; 4] = file[at..at + 4].try_into().unwrap();
-        if big { u32::from_be_bytes(four) } else { u32::from_le_bytes(four) }
-    };
-    if file.len() < 24 || !matches!(word(0), 0xa1b2_c3d4 | 0xa1b2_3c4d) {
-        return Vec::new();
-    }
-    let (link, mut at, mut frame) = (word(20), 24, 0);
+    let (mut reader, mut dissector) = (Reader::open(file).unwrap(), Dissector::default());
     let mut found: Vec<Conversation> = Vec::new();
-    let mut known: BTreeMap<[String; 2], usize> = BTreeMap::new();
-    while at + 16 <= file.len() {
-        let (seconds, captured) = (i64::from(word(at)), word(at + 8) as usize);
-        let Some(data) = file.get(at + 16..at + 16 + captured) else { break };
-        at += 16 + captured;
-        frame += 1;
-        let Some((from, to, mut segment)) = segment(data, link, frame) else { continue };
-        let mut key = [from.clone(), to.clone()];
+    let mut known: BTreeMap<[Endpoint; 2], usize> = BTreeMap::new();
+    while let Some(frame) = reader.next_frame() {
+        let Ok(packet) = dissector.dissect(&frame) else { continue };
+        if packet.transport != Transport::Tcp {
+            continue;
+        }
+        let Tcp { seq, flags, .. } = packet.tcp;
+        let mut key = [packet.source, packet.destination];
         key.sort();
-        let again = segment.flags & 0x12 == 0x02
+        let again = flags & (flag::SYN | flag::ACK) == flag::SYN
             && known.get(&key).is_some_and(|index| found[*index].segments.iter().any(|one| !one.data.is_empty()));
         if again || !known.contains_key(&key) {
-            known.insert(key.clone(), found.len());
-            found.push(Conversation { names: [from.clone(), to], seconds, ..Conversation::default() });
+            known.insert(key, found.len());
+            let names = [packet.source, packet.destination].map(|end| end.to_string());
+            let seconds = packet.time.0 / 1_000_000_000;
+            found.push(Conversation { names, seconds, ..Conversation::default() });
         }
         let conversation = &mut found[known[&key]];
-        segment.side = usize::from(conversation.names[0] != from);
-        conversation.segments.push(segment);
+        let side = usize::from(conversation.names[0] != packet.source.to_string());
+        let (data, missing) = (packet.payload.to_vec(), packet.wire_len as usize - packet.payload.len());
+        conversation.segments.push(Segment { frame: packet.frame, side, seq, flags, data, missing });
     }
     found
-}
-
-fn segment(data: &[u8], link: u32, frame: u64) -> Option<(String, String, Segment)> {
-    let mut at = match link {
-        1 => 14,
-        113 => 16,
-        276 => 20,
-        101 => 0,
-        _ => return None,
-    };
-    if link == 1 {
-        while data.get(at - 2..at) == Some(&[0x81, 0x00]) {
-            at += 4;
-        }
-        if data.get(at - 2..at) != Some(&[0x08, 0x00]) {
-            return None;
-        }
-    }
-    let ip = data.get(at..)?;
-    if ip.first()? >> 4 != 4 || *ip.get(9)? != 6 {
-        return None;
-    }
-    let header = usize::from(ip[0] & 15) * 4;
-    let total = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
-    let total = if total == 0 { ip.len() } else { total };
-    let tcp = ip.get(header..)?;
-    let offset = usize::from(*tcp.get(12)? >> 4) * 4;
-    let port = |at: usize| u16::from_be_bytes([tcp[at], tcp[at + 1]]);
-    let address = |at: usize| format!("{}.{}.{}.{}", ip[at], ip[at + 1], ip[at + 2], ip[at + 3]);
-    let length = total.checked_sub(header + offset)?;
-    let captured = tcp.get(offset..).unwrap_or_default();
-    let captured = captured[..captured.len().min(length)].to_vec();
-    let missing = length - captured.len();
-    let seq = u32::from_be_bytes(tcp.get(4..8)?.try_into().unwrap());
-    let segment = Segment { frame, side: 0, seq, flags: *tcp.get(13)?, data: captured, missing };
-    Some((format!("{}:{}", address(12), port(0)), format!("{}:{}", address(16), port(2)), segment))
 }
