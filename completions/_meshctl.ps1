@@ -28,6 +28,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
             [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
+            [CompletionResult]::new('authz-check', 'authz-check', [CompletionResultType]::ParameterValue, 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -83,6 +84,27 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'meshctl;authz-check' {
+            [CompletionResult]::new('-f', '-f', [CompletionResultType]::ParameterName, 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable')
+            [CompletionResult]::new('--filename', '--filename', [CompletionResultType]::ParameterName, 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable')
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'Only proxies of this namespace. Repeatable')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'Only proxies of this namespace. Repeatable')
+            [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'The time that certificates are judged at, RFC 3339; by default now')
+            [CompletionResult]::new('--warn-within', '--warn-within', [CompletionResultType]::ParameterName, 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days')
+            [CompletionResult]::new('--compat', '--compat', [CompletionResultType]::ParameterName, 'The table of an older command, with its errors; they are named on standard error')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every listener: those for calls of the workload itself, and of the proxy, one row for each chain')
+            [CompletionResult]::new('--clusters', '--clusters', [CompletionResultType]::ParameterName, 'What the proxy sends: for each cluster and endpoint what crosses, and who the server must be')
+            [CompletionResult]::new('--certs', '--certs', [CompletionResultType]::ParameterName, 'The certificates, with their chains')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'meshctl;explain' {
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
@@ -102,6 +124,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
         'meshctl;help' {
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
             [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
+            [CompletionResult]::new('authz-check', 'authz-check', [CompletionResultType]::ParameterValue, 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -111,6 +134,9 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;help;pcap-verify' {
+            break
+        }
+        'meshctl;help;authz-check' {
             break
         }
         'meshctl;help;explain' {

@@ -25,6 +25,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand --version 'Print version'
             cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
             cand pcap-verify 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+            cand authz-check 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
             cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
             cand completion 'Print a completion script for a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -77,6 +78,26 @@ set edit:completion:arg-completer[meshctl] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'meshctl;authz-check'= {
+            cand -f 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable'
+            cand --filename 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable'
+            cand -n 'Only proxies of this namespace. Repeatable'
+            cand --namespace 'Only proxies of this namespace. Repeatable'
+            cand --at 'The time that certificates are judged at, RFC 3339; by default now'
+            cand --warn-within 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days'
+            cand --compat 'The table of an older command, with its errors; they are named on standard error'
+            cand -o 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --output 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name'
+            cand --fail-on 'What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never'
+            cand --color 'When to colour the output'
+            cand --all 'Every listener: those for calls of the workload itself, and of the proxy, one row for each chain'
+            cand --clusters 'What the proxy sends: for each cluster and endpoint what crosses, and who the server must be'
+            cand --certs 'The certificates, with their chains'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'meshctl;explain'= {
             cand --color 'When to colour the output'
             cand -h 'Print help (see more with ''--help'')'
@@ -94,6 +115,7 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help'= {
             cand tls-check 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
             cand pcap-verify 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+            cand authz-check 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
             cand explain 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
             cand completion 'Print a completion script for a shell'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -101,6 +123,8 @@ set edit:completion:arg-completer[meshctl] = {|@words|
         &'meshctl;help;tls-check'= {
         }
         &'meshctl;help;pcap-verify'= {
+        }
+        &'meshctl;help;authz-check'= {
         }
         &'meshctl;help;explain'= {
         }

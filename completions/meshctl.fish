@@ -31,6 +31,7 @@ complete -c meshctl -n "__fish_meshctl_needs_command" -s h -l help -d 'Print hel
 complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -79,6 +80,21 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l show-pay
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l sha256 -d 'The SHA-256 of each file'
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s f -l filename -d 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s n -l namespace -d 'Only proxies of this namespace. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l at -d 'The time that certificates are judged at, RFC 3339; by default now' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l warn-within -d 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l compat -d 'The table of an older command, with its errors; they are named on standard error' -r -f -a "istioctl-1.6\t'`istioctl experimental authz check` of 1.6.0 to 1.7.0'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l fail-on -d 'What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l all -d 'Every listener: those for calls of the workload itself, and of the proxy, one row for each chain'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l clusters -d 'What the proxy sends: for each cluster and endpoint what crosses, and who the server must be'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l certs -d 'The certificates, with their chains'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -89,8 +105,9 @@ always\t'Always'
 never\t'Never'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s V -l version -d 'Print version'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -38,6 +38,8 @@ pub enum Command {
     TlsCheck(Box<TlsCheck>),
     /// What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence.
     PcapVerify(Box<PcapVerify>),
+    /// What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps.
+    AuthzCheck(Box<AuthzCheck>),
     /// Explain a failure code (F2), a finding code (MC0001), or an error text from a log.
     Explain(Explain),
     /// Print a completion script for a shell.
@@ -210,6 +212,78 @@ pub enum MinGrade {
     /// Circumstantial.
     #[value(name = "D")]
     D,
+}
+
+/// `meshctl authz-check`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 nothing to check.
+
+Examples:
+  meshctl authz-check -f details.json
+  meshctl authz-check -f dumps/ deploy/details-v1 -o wide
+  meshctl authz-check -f productpage.json --clusters
+  meshctl authz-check -f details.json --certs --at 2026-12-01T00:00:00Z
+  kubectl exec POD -c istio-proxy -- pilot-agent request GET config_dump | meshctl authz-check -f -"
+)]
+pub struct AuthzCheck {
+    /// Only proxies of this pod or workload, out of the input.
+    #[arg(value_name = "POD[.NAMESPACE] | KIND/NAME")]
+    pub pod: Option<String>,
+
+    /// Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable.
+    #[arg(short, long, value_name = "PATH", action = ArgAction::Append, help_heading = "Input")]
+    pub filename: Vec<String>,
+    /// Only proxies of this namespace. Repeatable.
+    #[arg(short, long, value_name = "NAMESPACE", action = ArgAction::Append, help_heading = "Input")]
+    pub namespace: Vec<String>,
+
+    /// The time that certificates are judged at, RFC 3339; by default now.
+    #[arg(long, value_name = "TIME", help_heading = "Judging")]
+    pub at: Option<String>,
+    /// A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days.
+    #[arg(long, value_name = "DURATION", help_heading = "Judging")]
+    pub warn_within: Option<String>,
+
+    /// Every listener: those for calls of the workload itself, and of the proxy, one row for each chain.
+    #[arg(long, help_heading = "What is shown", conflicts_with = "certs")]
+    pub all: bool,
+    /// What the proxy sends: for each cluster and endpoint what crosses, and who the server must be.
+    #[arg(long, help_heading = "What is shown", conflicts_with = "certs")]
+    pub clusters: bool,
+    /// The certificates, with their chains.
+    #[arg(long, help_heading = "What is shown")]
+    pub certs: bool,
+    /// The table of an older command, with its errors; they are named on standard error.
+    #[arg(
+        long,
+        value_enum,
+        value_name = "COMMAND",
+        help_heading = "What is shown",
+        conflicts_with_all = ["all", "clusters", "certs", "output"]
+    )]
+    pub compat: Option<Compat>,
+
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
+    pub output: Vec<String>,
+    /// What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never.
+    #[arg(
+        long,
+        value_name = "CLASS,..",
+        value_delimiter = ',',
+        default_value = "error,unread",
+        help_heading = "Output"
+    )]
+    pub fail_on: Vec<String>,
+}
+
+/// What `--compat` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Compat {
+    /// `istioctl experimental authz check` of 1.6.0 to 1.7.0.
+    #[value(name = "istioctl-1.6")]
+    Istioctl16,
 }
 
 /// `meshctl explain`.

@@ -93,6 +93,34 @@ codes! {
     INVALID_VALUE = "MC0007" "invalid-value" Error;
     /// A kind that does not exist in a group that meshctl judges, or one edit away from a kind that does.
     UNKNOWN_KIND = "MC0009" "unknown-kind" Error;
+    /// A port whose clients get through without TLS.
+    PLAINTEXT_ACCEPTED = "MC0601" "plaintext-accepted" Warning;
+    /// A certificate, or one above it, that is outside its validity.
+    CERTIFICATE_NOT_VALID = "MC0602" "certificate-not-valid" Error;
+    /// A certificate that ends soon.
+    CERTIFICATE_EXPIRES_SOON = "MC0603" "certificate-expires-soon" Warning;
+    /// The proxy's own certificate names another workload than it is.
+    IDENTITY_MISMATCH = "MC0604" "identity-mismatch" Error;
+    /// A certificate that does not build to the CA that the proxy trusts.
+    CERTIFICATE_CHAIN_BROKEN = "MC0605" "certificate-chain-broken" Error;
+    /// A push that the proxy refused.
+    CONFIGURATION_REJECTED = "MC0606" "configuration-rejected" Error;
+    /// A listener that is not, or not yet, or no longer in force.
+    LISTENER_NOT_IN_FORCE = "MC0607" "listener-not-in-force" Warning;
+    /// A secret that is named and was never delivered.
+    SECRET_NEVER_DELIVERED = "MC0608" "secret-never-delivered" Error;
+    /// A DENY that rests on the identity of callers, on a port where they need not show one.
+    IDENTITY_RULE_ON_PLAINTEXT_PORT = "MC0609" "identity-rule-on-plaintext-port" Error;
+    /// A TLS version below 1.2, or a weak cipher suite, is allowed.
+    WEAK_TLS_PARAMETERS = "MC0610" "weak-tls-parameters" Warning;
+    /// TLS to a server whose certificate is not checked.
+    SERVER_NOT_VERIFIED = "MC0611" "server-not-verified" Warning;
+    /// A client certificate is demanded and not checked.
+    CLIENT_CERTIFICATE_NOT_VERIFIED = "MC0612" "client-certificate-not-verified" Error;
+    /// A CUSTOM action whose provider is not usable: everything that it names is refused.
+    CUSTOM_PROVIDER_UNUSABLE = "MC0613" "custom-provider-unusable" Error;
+    /// A DENY that lost its HTTP conditions on a TCP chain and refuses more than it says.
+    DENY_BROADENED_ON_TCP = "MC0614" "deny-broadened-on-tcp" Warning;
     /// SSL 2, SSL 3, TLS 1.0 or TLS 1.1 was negotiated.
     OLD_TLS_VERSION = "MC0701" "old-tls-version" Warning;
     /// A cipher suite that is broken, or encrypts or authenticates nothing.

@@ -2,12 +2,13 @@
 //!
 //! Reading order, from the bottom up: [`location`] and [`finding`] say where and what is wrong; [`report`] is the shape
 //! of every result; [`yaml`] turns text into a located tree and [`model`] into the mesh as plain data; [`mtls`] judges
-//! it; [`capture`] reads packets, with [`pki`] for what certificates say; [`render`] writes each format once; [`input`]
+//! it; [`envoy`] reads configuration dumps, [`capture`] packets, with [`pki`] for what certificates say; [`render`] writes each format once; [`input`]
 //! reads files. [`cmd::run`] is the whole program.
 
 pub mod capture;
 pub mod cli;
 pub mod cmd;
+pub mod envoy;
 pub mod explain;
 pub mod finding;
 pub mod input;

@@ -7,8 +7,9 @@
 mod chain;
 mod name;
 mod signature;
+pub mod time;
 
-pub use chain::verify;
+pub use chain::{builds, verify};
 pub use signature::{Hash, Scheme};
 
 use std::cell::RefCell;
@@ -250,6 +251,19 @@ impl Certificate {
             || matches!(self.scheme, Scheme::Ecdsa(Hash::Sha1) | Scheme::RsaPkcs1(Hash::Md5));
         let small = self.key == KeyKind::Rsa && (1..2048).contains(&self.key_bits);
         small || (broken_hash && !(self.is_ca && self.raw_subject() == self.raw_issuer()))
+    }
+
+    /// Its key in words: `RSA 2048`, `ECDSA P-256`; `None` where the kind is not known.
+    #[must_use]
+    pub fn key_words(&self) -> Option<String> {
+        match self.key {
+            KeyKind::Rsa => Some(format!("RSA {}", self.key_bits)),
+            KeyKind::P256 => Some("ECDSA P-256".to_owned()),
+            KeyKind::P384 => Some("ECDSA P-384".to_owned()),
+            KeyKind::OtherCurve => Some(format!("ECDSA {}", self.key_bits)),
+            KeyKind::Ed25519 => Some("Ed25519".to_owned()),
+            KeyKind::Other => None,
+        }
     }
 
     /// The trust domain of its SPIFFE ID: `cluster.local`.

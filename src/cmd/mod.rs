@@ -1,5 +1,6 @@
 //! One file per command: gather, judge, render. And the only mapping from results to exit codes.
 
+pub mod authz_check;
 pub mod explain;
 pub mod pcap_verify;
 pub mod progress;
@@ -64,6 +65,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
     let result = match &cli.command {
         Command::TlsCheck(args) => tls_check::run(args, cli.color, io),
         Command::PcapVerify(args) => pcap_verify::run(args, cli.color, io),
+        Command::AuthzCheck(args) => authz_check::run(args, cli.color, io),
         Command::Explain(args) => explain::run(args, cli.color, io),
         Command::Completion(args) => {
             let mut script = Vec::new();

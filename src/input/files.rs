@@ -40,7 +40,7 @@ pub fn gather(typed: &[String], stdin: &mut dyn Read) -> Result<Gathered> {
             paths.push(PathBuf::from("-"));
             continue;
         }
-        for path in expand(one)? {
+        for path in expand(one, &is_manifest, ".yaml, .yml or .json file")? {
             let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
             if seen.insert(identity) {
                 paths.push(path);
@@ -108,20 +108,26 @@ fn text(bytes: Vec<u8>) -> Result<String, String> {
     Ok(text)
 }
 
-fn expand(typed: &str) -> Result<Vec<PathBuf>> {
+/// Whether a file in a folder is read: by its ending.
+fn is_manifest(file: &Path) -> bool {
+    let ending = file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
+}
+
+/// The files that a path means: itself, the files below a folder that are wanted (`what` names them), those that a glob
+/// matches.
+///
+/// # Errors
+/// There is no such file.
+pub(super) fn expand(typed: &str, is_wanted: &dyn Fn(&Path) -> bool, what: &str) -> Result<Vec<PathBuf>> {
     if typed.is_empty() {
         bail!("-f was given an empty path");
     }
     let path = Path::new(typed);
     if path.is_dir() {
-        let found = walk(path, |file| {
-            let ending = file.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-            ending.is_some_and(|ending| ENDINGS.contains(&&*ending))
-        })?;
+        let found = walk(path, is_wanted)?;
         if found.is_empty() {
-            bail!(
-                "{typed} holds no .yaml, .yml or .json file (files that .gitignore names are left out; name one to read it)"
-            );
+            bail!("{typed} holds no {what} (files that .gitignore names are left out; name one to read it)");
         }
         return Ok(found);
     }

@@ -1,5 +1,6 @@
 //! The edge where files and standard input are read; nothing else in the program does.
 
 pub mod captures;
+pub mod dumps;
 pub mod files;
 mod unpack;

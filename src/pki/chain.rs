@@ -15,6 +15,18 @@ const MOST_CHECKS: usize = 64;
 /// # Errors
 /// Why no way was found, in words: the reason that came closest.
 pub fn verify<C: Borrow<Certificate>>(chain: &[C], roots: &[Certificate], at: i64) -> Result<(), String> {
+    search(chain, roots, Some(at))
+}
+
+/// As [`verify`], but whatever the time: a chain that has expired and one of another CA are told apart.
+///
+/// # Errors
+/// Why no way was found, in words: the reason that came closest.
+pub fn builds<C: Borrow<Certificate>>(chain: &[C], roots: &[Certificate]) -> Result<(), String> {
+    search(chain, roots, None)
+}
+
+fn search<C: Borrow<Certificate>>(chain: &[C], roots: &[Certificate], at: Option<i64>) -> Result<(), String> {
     let Some((leaf, others)) = chain.split_first() else { return Err("no certificate".to_owned()) };
     let others: Vec<&Certificate> = others.iter().take(64).map(Borrow::borrow).collect();
     let mut search = Search { others, roots, at, checks: 0, closest: (0, "no CA was given".to_owned()) };
@@ -24,7 +36,8 @@ pub fn verify<C: Borrow<Certificate>>(chain: &[C], roots: &[Certificate], at: i6
 struct Search<'a> {
     others: Vec<&'a Certificate>,
     roots: &'a [Certificate],
-    at: i64,
+    /// The time that counts; `None`: none does.
+    at: Option<i64>,
     checks: usize,
     /// How near the best failed way came, and why it failed.
     closest: (u8, String),
@@ -104,12 +117,12 @@ impl<'a> Search<'a> {
 }
 
 /// Why a certificate counts for nothing by itself.
-fn unfit(certificate: &Certificate, at: i64) -> Option<String> {
+fn unfit(certificate: &Certificate, at: Option<i64>) -> Option<String> {
     let who = certificate.spiffe_id.as_ref().unwrap_or(&certificate.subject);
-    if at > certificate.not_after {
+    if at.is_some_and(|at| at > certificate.not_after) {
         return Some(format!("\"{who}\" had expired"));
     }
-    if at < certificate.not_before {
+    if at.is_some_and(|at| at < certificate.not_before) {
         return Some(format!("\"{who}\" was not valid yet"));
     }
     let unknown = certificate.unknown_critical.as_ref()?;

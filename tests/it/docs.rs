@@ -137,14 +137,16 @@ fn the_readme_shows_what_the_program_prints() {
 }
 
 #[test]
-fn the_page_of_pcap_verify_shows_what_the_program_prints() {
-    let page = root().join("docs/pcap-verify.md");
-    let count = run_blocks(&page);
-    assert!(count >= 6, "{count} examples");
-    for (command, output) in shown(&read(&page)) {
-        let lines = output.lines().count();
-        let right = if output.ends_with("\n...\n") { lines == LINES + 1 } else { lines <= LINES };
-        assert!(right, "`{command}` shows {lines} lines, not the first {LINES}");
+fn the_pages_of_commands_show_what_the_program_prints() {
+    for (page, least) in [("docs/pcap-verify.md", 6), ("docs/authz-check.md", 6)] {
+        let page = root().join(page);
+        let count = run_blocks(&page);
+        assert!(count >= least, "{}: {count} examples", page.display());
+        for (command, output) in shown(&read(&page)) {
+            let lines = output.lines().count();
+            let right = if output.ends_with("\n...\n") { lines == LINES + 1 } else { lines <= LINES };
+            assert!(right, "`{command}` shows {lines} lines, not the first {LINES}");
+        }
     }
 }
 

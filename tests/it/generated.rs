@@ -5,6 +5,7 @@ use crate::support::{files, root};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use meshctl::capture::json as capture;
 use meshctl::cli::Cli;
+use meshctl::envoy::json as envoy;
 use meshctl::mtls::json::EnvelopeJson;
 use meshctl::render::FindingJson;
 use serde_json::{Value, json};
@@ -20,6 +21,11 @@ pub fn schema() -> Value {
 /// The schema of `pcap-verify -o json`.
 pub fn capture_schema() -> Value {
     schema_of::<capture::EnvelopeJson<'static>>()
+}
+
+/// The schema of `authz-check -o json`.
+pub fn dump_schema() -> Value {
+    schema_of::<envoy::EnvelopeJson<'static>>()
 }
 
 /// The schema of an envelope. It is written piece by piece, so the findings' schema is put in here.
@@ -52,7 +58,9 @@ fn generated() -> BTreeMap<String, String> {
         made.insert(format!("man/{file}.1"), String::from_utf8(page).unwrap());
     }
     made.insert("docs/cli.md".to_owned(), reference());
-    for (command, schema) in [("tls-check", schema()), ("pcap-verify", capture_schema())] {
+    for (command, schema) in
+        [("tls-check", schema()), ("pcap-verify", capture_schema()), ("authz-check", dump_schema())]
+    {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         made.insert(format!("docs/schemas/{command}.v1.schema.json"), schema);
     }

@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("model", &["yaml", "finding", "location"]),
     ("mtls", &["model", "report", "finding", "location"]),
     ("pki", &["location"]),
+    ("envoy", &["pki", "mtls", "report", "finding", "location"]),
     ("capture", &["pki", "report", "finding", "location"]),
     ("render", &["report", "finding", "location"]),
     ("input", &["yaml", "model::kinds", "finding", "location"]),

@@ -9,6 +9,7 @@
 mod captures;
 mod cases;
 mod docs;
+mod dumps;
 mod flows;
 mod formats;
 mod generated;

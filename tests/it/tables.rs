@@ -102,9 +102,22 @@ fn every_format_renders_a_mesh() {
             "{format}\n{}",
             run.stdout
         );
-        for command in ["tls-check", "pcap-verify"] {
+        for command in ["tls-check", "pcap-verify", "authz-check"] {
             let help = meshctl(&[command, "--help"], b"").stdout;
             assert!(help.contains(format), "the help of {command} does not name {format}");
+        }
+    }
+}
+
+#[test]
+fn every_format_renders_a_dump() {
+    for (format, ..) in FORMATS {
+        for (flag, word) in [("--all", "virtualInbound"), ("--clusters", "reviews.bookinfo"), ("--certs", "ROOTCA")] {
+            let dump = "testdata/envoy/productpage-destination-rules.json";
+            let run = meshctl(&["authz-check", "-f", dump, "--at", "2026-11-22T12:41:43Z", "-o", format, flag], b"");
+            assert_eq!((run.code, &*run.stderr), (0, ""), "{format} {flag}");
+            let word = if *format == "name" { "productpage" } else { word };
+            assert!(run.stdout.contains(word) && run.stdout.ends_with('\n'), "{format} {flag}\n{}", run.stdout);
         }
     }
 }
@@ -160,8 +173,8 @@ const DEFECTS: &[(&str, &str, u64, u64)] = &[
 
 #[test]
 fn every_finding_code_is_found_at_its_place() {
-    // Those of captures (MC07xx) have their tests beside `capture::findings`.
-    let of_manifests = CODES.iter().map(|code| code.code).filter(|code| !code.starts_with("MC07"));
+    // Those of dumps (MC06xx) and of captures (MC07xx) have their tests beside `envoy::findings` and `capture::findings`.
+    let of_manifests = CODES.iter().map(|code| code.code).filter(|code| !["MC06", "MC07"].contains(&&code[..4]));
     assert_eq!(DEFECTS.iter().map(|d| d.0).collect::<Vec<_>>(), of_manifests.collect::<Vec<_>>());
     for (code, text, line, column) in DEFECTS {
         // Lines before it, so that a line that is counted from the document's start is caught.
@@ -182,9 +195,9 @@ fn every_finding_code_is_found_at_its_place() {
 }
 
 #[test]
-fn every_capture_and_certificate_has_its_origin_and_is_small() {
+fn every_capture_dump_and_certificate_has_its_origin_and_is_small() {
     let page = read(&root().join("testdata/README.md"));
-    for (folder, most) in [("pcap", 400_000), ("pki", 40_000)] {
+    for (folder, most) in [("pcap", 400_000), ("envoy", 900_000), ("pki", 40_000)] {
         let section =
             page.split("\n## ").find(|section| section.contains(&format!("| file in `{folder}/` |"))).unwrap();
         let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
