@@ -1,7 +1,7 @@
 //! Network and HTTP filters, out of the tree.
 //!
 //! What a filter is, its type says; only the old untyped `Struct` form leaves nothing but the name. Types are compared
-//! without their version, so v2 and v3 are one row of [`FILTERS`].
+//! without their version, so v2 and v3 are one row of `FILTERS`.
 
 use super::model::{ExtAuthz, Filter, HttpManager, IstioAuthn, JwtProvider, Layer, Mode, Rbac};
 use super::tree::Node;

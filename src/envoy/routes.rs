@@ -26,7 +26,7 @@ pub struct RouteChange {
     pub place: String,
     /// Name of the filter; empty: any.
     pub filter: String,
-    /// What the filter is, by its type or else its name, in the words of [`key`].
+    /// What the filter is, by its type or else its name, in the words of `key`.
     pub kind: String,
     /// What it becomes there.
     pub what: Change,

@@ -1,6 +1,6 @@
 //! Principals and permissions of RBAC in the words of an AuthorizationPolicy, with what they rest on.
 //!
-//! Every condition becomes an [`Expr`]; whether it always or never holds, and what it rests on, is computed from that.
+//! Every condition becomes an `Expr`; whether it always or never holds, and what it rests on, is computed from that.
 //! What is not understood is never taken for a condition that holds or does not.
 
 use super::model::Policy;
