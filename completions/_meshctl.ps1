@@ -29,6 +29,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
             [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
             [CompletionResult]::new('authz-check', 'authz-check', [CompletionResultType]::ParameterValue, 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps')
+            [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -49,8 +50,8 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('-l', '-l', [CompletionResultType]::ParameterName, 'Only Services with these labels')
             [CompletionResult]::new('--selector', '--selector', [CompletionResultType]::ParameterName, 'Only Services with these labels')
             [CompletionResult]::new('--status', '--status', [CompletionResultType]::ParameterName, 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('-A', '-A ', [CompletionResultType]::ParameterName, 'All namespaces: what files are read with anyway')
@@ -69,8 +70,8 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--require', '--require', [CompletionResultType]::ParameterName, 'What each judged flow must be; one that is less is of the class required')
             [CompletionResult]::new('--min-grade', '--min-grade', [CompletionResultType]::ParameterName, 'The weakest grade that shows mutual TLS')
             [CompletionResult]::new('--exempt', '--exempt', [CompletionResultType]::ParameterName, 'Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1: plaintext, failed, unknown, required; or never')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('--no-exemptions', '--no-exemptions', [CompletionResultType]::ParameterName, 'No exemption but those of --exempt: probes, metrics, DNS and loopback count too')
@@ -92,13 +93,40 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('--at', '--at', [CompletionResultType]::ParameterName, 'The time that certificates are judged at, RFC 3339; by default now')
             [CompletionResult]::new('--warn-within', '--warn-within', [CompletionResultType]::ParameterName, 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days')
             [CompletionResult]::new('--compat', '--compat', [CompletionResultType]::ParameterName, 'The table of an older command, with its errors; they are named on standard error')
-            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
-            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
             [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
             [CompletionResult]::new('--all', '--all', [CompletionResultType]::ParameterName, 'Every listener: those for calls of the workload itself, and of the proxy, one row for each chain')
             [CompletionResult]::new('--clusters', '--clusters', [CompletionResultType]::ParameterName, 'What the proxy sends: for each cluster and endpoint what crosses, and who the server must be')
             [CompletionResult]::new('--certs', '--certs', [CompletionResultType]::ParameterName, 'The certificates, with their chains')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'meshctl;lint' {
+            [CompletionResult]::new('-n', '-n', [CompletionResultType]::ParameterName, 'The namespace of objects that name none')
+            [CompletionResult]::new('--namespace', '--namespace', [CompletionResultType]::ParameterName, 'The namespace of objects that name none')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'The settings, in place of the nearest meshctl.yaml upward from the first PATH')
+            [CompletionResult]::new('--mesh-config', '--mesh-config', [CompletionResultType]::ParameterName, 'The mesh''s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has')
+            [CompletionResult]::new('--root-namespace', '--root-namespace', [CompletionResultType]::ParameterName, 'The root namespace, where mesh-wide policies live')
+            [CompletionResult]::new('--trust-domain', '--trust-domain', [CompletionResultType]::ParameterName, 'The mesh''s trust domain')
+            [CompletionResult]::new('--istiod-env', '--istiod-env', [CompletionResultType]::ParameterName, 'A variable of istiod''s environment that differs from Istio''s default. Repeatable')
+            [CompletionResult]::new('--select', '--select', [CompletionResultType]::ParameterName, 'Only these rules: code (MC0201), name (plaintext-to-strict) or beginning (MC02)')
+            [CompletionResult]::new('--ignore', '--ignore', [CompletionResultType]::ParameterName, 'Not these rules: code, name or beginning')
+            [CompletionResult]::new('--min-severity', '--min-severity', [CompletionResultType]::ParameterName, 'The least severe finding that is shown')
+            [CompletionResult]::new('--min-confidence', '--min-confidence', [CompletionResultType]::ParameterName, 'The least sure finding that is shown')
+            [CompletionResult]::new('-o', '-o', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
+            [CompletionResult]::new('--output', '--output', [CompletionResultType]::ParameterName, 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit')
+            [CompletionResult]::new('--fail-on', '--fail-on', [CompletionResultType]::ParameterName, 'The least severe finding that makes the exit code 1; error, unless meshctl.yaml says otherwise')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'When to colour the output')
+            [CompletionResult]::new('--no-ignores', '--no-ignores', [CompletionResultType]::ParameterName, 'Show also what comments and annotations in the manifests ignore')
+            [CompletionResult]::new('--allow-empty', '--allow-empty', [CompletionResultType]::ParameterName, 'Exit code 0, not 3, where there is nothing to check: for hooks that pass the files that changed')
+            [CompletionResult]::new('--init', '--init', [CompletionResultType]::ParameterName, 'Write a commented meshctl.yaml (or the file of --config), and do nothing else; never over one that is there')
+            [CompletionResult]::new('--show-settings', '--show-settings', [CompletionResultType]::ParameterName, 'Print the settings that hold and where each comes from, and do nothing else')
+            [CompletionResult]::new('--show-files', '--show-files', [CompletionResultType]::ParameterName, 'Print the files that would be read, and do nothing else')
             [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
@@ -125,6 +153,7 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             [CompletionResult]::new('tls-check', 'tls-check', [CompletionResultType]::ParameterValue, 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule')
             [CompletionResult]::new('pcap-verify', 'pcap-verify', [CompletionResultType]::ParameterValue, 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence')
             [CompletionResult]::new('authz-check', 'authz-check', [CompletionResultType]::ParameterValue, 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps')
+            [CompletionResult]::new('lint', 'lint', [CompletionResultType]::ParameterValue, 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted')
             [CompletionResult]::new('explain', 'explain', [CompletionResultType]::ParameterValue, 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log')
             [CompletionResult]::new('completion', 'completion', [CompletionResultType]::ParameterValue, 'Print a completion script for a shell')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -137,6 +166,9 @@ Register-ArgumentCompleter -Native -CommandName 'meshctl' -ScriptBlock {
             break
         }
         'meshctl;help;authz-check' {
+            break
+        }
+        'meshctl;help;lint' {
             break
         }
         'meshctl;help;explain' {

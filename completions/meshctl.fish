@@ -32,6 +32,7 @@ complete -c meshctl -n "__fish_meshctl_needs_command" -s V -l version -d 'Print 
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "lint" -d 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -47,7 +48,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l from -d 'O
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l to -d 'Only this service: NAME, NAME.NAMESPACE or a host, with |SUBSET and :PORT if wanted' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s l -l selector -d 'Only Services with these labels' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l status -d 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l fail-on -d 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -68,7 +69,7 @@ C+\t'Inferred, with marks of the mesh'
 C\t'Inferred'
 D\t'Circumstantial'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l exempt -d 'Plaintext that does not count: port=, net=, client=, server=, protocol=, joined by commas that mean AND. Repeatable' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l fail-on -d 'What makes the exit code 1: plaintext, failed, unknown, required; or never' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -85,7 +86,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s n -l nam
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l at -d 'The time that certificates are judged at, RFC 3339; by default now' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l warn-within -d 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l compat -d 'The table of an older command, with its errors; they are named on standard error' -r -f -a "istioctl-1.6\t'`istioctl experimental authz check` of 1.6.0 to 1.7.0'"
-complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l fail-on -d 'What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
@@ -95,6 +96,35 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l clusters
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l certs -d 'The certificates, with their chains'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s n -l namespace -d 'The namespace of objects that name none' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l config -d 'The settings, in place of the nearest meshctl.yaml upward from the first PATH' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l mesh-config -d 'The mesh\'s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l trust-domain -d 'The mesh\'s trust domain' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l select -d 'Only these rules: code (MC0201), name (plaintext-to-strict) or beginning (MC02)' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l ignore -d 'Not these rules: code, name or beginning' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l min-severity -d 'The least severe finding that is shown' -r -f -a "error\t'Errors only'
+warning\t'Errors and warnings'
+info\t'All'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l min-confidence -d 'The least sure finding that is shown' -r -f -a "high\t'What is read from the objects themselves'
+medium\t'Also what follows from what is usual'
+low\t'All'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l fail-on -d 'The least severe finding that makes the exit code 1; error, unless meshctl.yaml says otherwise' -r -f -a "error\t'Errors'
+warning\t'Errors and warnings'
+info\t'Any finding'
+never\t'Nothing'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l no-ignores -d 'Show also what comments and annotations in the manifests ignore'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l allow-empty -d 'Exit code 0, not 3, where there is nothing to check: for hooks that pass the files that changed'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l init -d 'Write a commented meshctl.yaml (or the file of --config), and do nothing else; never over one that is there'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l show-settings -d 'Print the settings that hold and where each comes from, and do nothing else'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l show-files -d 'Print the files that would be read, and do nothing else'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -105,9 +135,10 @@ always\t'Always'
 never\t'Never'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s V -l version -d 'Print version'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "lint" -d 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

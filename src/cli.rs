@@ -40,6 +40,8 @@ pub enum Command {
     PcapVerify(Box<PcapVerify>),
     /// What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps.
     AuthzCheck(Box<AuthzCheck>),
+    /// Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted.
+    Lint(Box<Lint>),
     /// Explain a failure code (F2), a finding code (MC0001), or an error text from a log.
     Explain(Explain),
     /// Print a completion script for a shell.
@@ -73,18 +75,9 @@ pub struct TlsCheck {
     /// All namespaces: what files are read with anyway.
     #[arg(short = 'A', long, help_heading = "Input")]
     pub all_namespaces: bool,
-    /// The mesh's configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has.
-    #[arg(long, value_name = "FILE", help_heading = "Mesh")]
-    pub mesh_config: Option<String>,
-    /// The root namespace, where mesh-wide policies live.
-    #[arg(long, value_name = "NAMESPACE", help_heading = "Mesh")]
-    pub root_namespace: Option<String>,
-    /// The mesh's trust domain.
-    #[arg(long, value_name = "DOMAIN", help_heading = "Mesh")]
-    pub trust_domain: Option<String>,
-    /// A variable of istiod's environment that differs from Istio's default. Repeatable.
-    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append, help_heading = "Mesh")]
-    pub istiod_env: Vec<String>,
+    /// What is true of the mesh.
+    #[command(flatten)]
+    pub mesh: MeshArgs,
     /// Count namespaces that the input does not have as injected.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = ArgAction::Set, help_heading = "Mesh")]
     pub assume_injected: bool,
@@ -102,7 +95,7 @@ pub struct TlsCheck {
     #[arg(long, value_name = "STATUS,..", value_delimiter = ',', help_heading = "Which rows")]
     pub status: Vec<String>,
 
-    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit.
     #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
     pub output: Vec<String>,
     /// One row for each client and endpoint, in place of groups.
@@ -123,6 +116,24 @@ pub struct TlsCheck {
         help_heading = "Output"
     )]
     pub fail_on: Vec<String>,
+}
+
+/// What is true of the mesh, where the manifests do not say it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Mesh")]
+pub struct MeshArgs {
+    /// The mesh's configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has.
+    #[arg(long, value_name = "FILE")]
+    pub mesh_config: Option<String>,
+    /// The root namespace, where mesh-wide policies live.
+    #[arg(long, value_name = "NAMESPACE")]
+    pub root_namespace: Option<String>,
+    /// The mesh's trust domain.
+    #[arg(long, value_name = "DOMAIN")]
+    pub trust_domain: Option<String>,
+    /// A variable of istiod's environment that differs from Istio's default. Repeatable.
+    #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
+    pub istiod_env: Vec<String>,
 }
 
 /// `meshctl pcap-verify`.
@@ -160,7 +171,7 @@ pub struct PcapVerify {
     #[arg(long, help_heading = "Judging")]
     pub judge_loopback: bool,
 
-    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit.
     #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
     pub output: Vec<String>,
     /// One row for each flow, in place of one for each edge.
@@ -181,6 +192,105 @@ pub struct PcapVerify {
         help_heading = "Output"
     )]
     pub fail_on: Vec<String>,
+}
+
+/// `meshctl lint`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage, input or settings error, 3 nothing to check.
+
+Examples:
+  meshctl lint k8s/
+  helm template . | meshctl lint -
+  meshctl lint k8s/ -o github -o json=findings.json
+  meshctl lint k8s/ --select MC02 --ignore tls-disabled --fail-on warning
+  meshctl explain MC0204"
+)]
+pub struct Lint {
+    /// Files, folders or globs to read; - for standard input.
+    #[arg(value_name = "PATH", required_unless_present_any = ["init", "show_settings"])]
+    pub paths: Vec<String>,
+
+    /// The namespace of objects that name none.
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "default", help_heading = "Input")]
+    pub namespace: String,
+    /// The settings, in place of the nearest meshctl.yaml upward from the first PATH.
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    pub config: Option<String>,
+    /// What is true of the mesh.
+    #[command(flatten)]
+    pub mesh: MeshArgs,
+
+    /// Only these rules: code (MC0201), name (plaintext-to-strict) or beginning (MC02).
+    #[arg(long, value_name = "RULE,..", value_delimiter = ',', help_heading = "Which findings")]
+    pub select: Vec<String>,
+    /// Not these rules: code, name or beginning.
+    #[arg(long, value_name = "RULE,..", value_delimiter = ',', help_heading = "Which findings")]
+    pub ignore: Vec<String>,
+    /// The least severe finding that is shown.
+    #[arg(long, value_enum, value_name = "SEVERITY", help_heading = "Which findings")]
+    pub min_severity: Option<MinSeverity>,
+    /// The least sure finding that is shown.
+    #[arg(long, value_enum, value_name = "CONFIDENCE", help_heading = "Which findings")]
+    pub min_confidence: Option<MinConfidence>,
+    /// Show also what comments and annotations in the manifests ignore.
+    #[arg(long, help_heading = "Which findings")]
+    pub no_ignores: bool,
+
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit.
+    #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
+    pub output: Vec<String>,
+    /// The least severe finding that makes the exit code 1; error, unless meshctl.yaml says otherwise.
+    #[arg(long, value_enum, value_name = "SEVERITY", help_heading = "Output")]
+    pub fail_on: Option<LintFailOn>,
+    /// Exit code 0, not 3, where there is nothing to check: for hooks that pass the files that changed.
+    #[arg(long, help_heading = "Output")]
+    pub allow_empty: bool,
+
+    /// Write a commented meshctl.yaml (or the file of --config), and do nothing else; never over one that is there.
+    #[arg(long, help_heading = "Settings", conflicts_with_all = ["show_settings", "show_files"])]
+    pub init: bool,
+    /// Print the settings that hold and where each comes from, and do nothing else.
+    #[arg(long, help_heading = "Settings", conflicts_with = "show_files")]
+    pub show_settings: bool,
+    /// Print the files that would be read, and do nothing else.
+    #[arg(long, help_heading = "Settings")]
+    pub show_files: bool,
+}
+
+/// What `--min-severity` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MinSeverity {
+    /// Errors only.
+    Error,
+    /// Errors and warnings.
+    Warning,
+    /// All.
+    Info,
+}
+
+/// What `--min-confidence` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MinConfidence {
+    /// What is read from the objects themselves.
+    High,
+    /// Also what follows from what is usual.
+    Medium,
+    /// All.
+    Low,
+}
+
+/// What `--fail-on` of `lint` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFailOn {
+    /// Errors.
+    Error,
+    /// Errors and warnings.
+    Warning,
+    /// Any finding.
+    Info,
+    /// Nothing.
+    Never,
 }
 
 /// What `--require` takes.
@@ -264,7 +374,7 @@ pub struct AuthzCheck {
     )]
     pub compat: Option<Compat>,
 
-    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, json, yaml, csv, markdown, name.
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit.
     #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
     pub output: Vec<String>,
     /// What makes the exit code 1: findings (error; warning: those too; info: all), unread; or never.

@@ -8,14 +8,17 @@
 pub mod capture;
 pub mod cli;
 pub mod cmd;
+pub mod config;
 pub mod envoy;
 pub mod explain;
 pub mod finding;
 pub mod input;
+pub mod lint;
 pub mod location;
 pub mod model;
 pub mod mtls;
 pub mod pki;
 pub mod render;
 pub mod report;
+pub mod words;
 pub mod yaml;

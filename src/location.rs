@@ -94,6 +94,19 @@ impl Sources {
         self.0.iter().enumerate().map(|(at, source)| (SourceId(u32::try_from(at).unwrap_or(u32::MAX)), source))
     }
 
+    /// The line of a place with the one before and the one after it, and the number of the first of them.
+    #[must_use]
+    pub fn excerpt(&self, at: &Location) -> Option<(u32, &str)> {
+        let source = self.0.iter().find(|source| source.path == at.file)?;
+        let starts = source.line_starts();
+        let line = at.line as usize;
+        starts.get(line.checked_sub(1)?)?;
+        let first = line.saturating_sub(1).max(1);
+        let start = *starts.get(first - 1)? as usize;
+        let end = starts.get(line + 1).map_or(source.text.len(), |end| *end as usize);
+        Some((u32::try_from(first).ok()?, source.text.get(start..end)?))
+    }
+
     /// The place of a byte, for a person.
     #[must_use]
     pub fn location(&self, source: SourceId, byte: u32) -> Location {
@@ -223,6 +236,24 @@ mod tests {
         for (byte, line, column) in [(0, 1, 1), (3, 1, 4), (5, 1, 5), (6, 2, 1), (9, 2, 4), (11, 3, 1)] {
             let place = sources.location(id, byte);
             assert_eq!((place.line, place.column), (line, column), "byte {byte}");
+        }
+    }
+
+    #[test]
+    fn an_excerpt_is_the_line_and_its_neighbours() {
+        let mut sources = Sources::default();
+        sources.add("a.yaml", "one\ntwo\r\nthree\nfour".to_owned());
+        let at = |file: &str, line| Location { file: file.into(), line, column: 1 };
+        for (file, line, want) in [
+            ("a.yaml", 0, None),
+            ("a.yaml", 1, Some((1, "one\ntwo\r\n"))),
+            ("a.yaml", 2, Some((1, "one\ntwo\r\nthree\n"))),
+            ("a.yaml", 3, Some((2, "two\r\nthree\nfour"))),
+            ("a.yaml", 4, Some((3, "three\nfour"))),
+            ("a.yaml", 5, None),
+            ("b.yaml", 1, None),
+        ] {
+            assert_eq!(sources.excerpt(&at(file, line)), want, "{file}:{line}");
         }
     }
 

@@ -5,7 +5,8 @@
 //! collected: a feed calls back once per item, may be run twice (widths first, then text), and gives the same items in
 //! the same order each time.
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
+use crate::location::Location;
 use serde::Serialize;
 use std::borrow::Cow;
 use std::io;
@@ -176,6 +177,15 @@ pub struct List<'a> {
     pub items: Items<'a>,
 }
 
+/// One thing that was looked at: a format that also shows what passed has a case for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name; the findings whose object is called so are its own.
+    pub name: String,
+    /// Where it stands.
+    pub at: Location,
+}
+
 /// What a command returns and every format reads.
 pub trait Report {
     /// Name and version of the JSON, e.g. `meshctl.tls-check/v1`.
@@ -206,8 +216,24 @@ pub trait Report {
     }
     /// The table of CSV and Markdown, where the text output is no table.
     fn table(&self) -> Table<'_>;
+    /// Is the table the findings, so that a format which has both shows them once?
+    fn table_is_findings(&self) -> bool {
+        false
+    }
     /// One name per line for `-o name`.
     fn names(&self) -> Feed<'_, String>;
+    /// The source around a place: whole lines, of which the first has that number. `None` where there is no text.
+    fn excerpt(&self, _at: &Location) -> Option<(u32, &str)> {
+        None
+    }
+    /// What was looked at. `None`: the rows of the table.
+    fn subjects(&self) -> Option<Feed<'_, Subject>> {
+        None
+    }
+    /// From which severity on a finding fails the run; `None`: none does.
+    fn fails_from(&self) -> Option<Severity> {
+        Some(Severity::Error)
+    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 pub mod authz_check;
 pub mod explain;
+pub mod lint;
+pub mod options;
 pub mod pcap_verify;
 pub mod progress;
 pub mod tls_check;
@@ -66,6 +68,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
         Command::TlsCheck(args) => tls_check::run(args, cli.color, io),
         Command::PcapVerify(args) => pcap_verify::run(args, cli.color, io),
         Command::AuthzCheck(args) => authz_check::run(args, cli.color, io),
+        Command::Lint(args) => lint::run(args, cli.color, io),
         Command::Explain(args) => explain::run(args, cli.color, io),
         Command::Completion(args) => {
             let mut script = Vec::new();

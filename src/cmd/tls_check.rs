@@ -1,19 +1,18 @@
 //! `meshctl tls-check`: manifests in, the matrix out.
 
+use super::options::options;
 use super::{Exit, Io, outputs, write};
 use crate::cli::{Colour, TlsCheck};
 use crate::finding::Severity;
 use crate::input::files;
-use crate::model::mesh_config::{IstiodEnv, MeshConfig, Options};
+use crate::model::mesh_config::Options;
 use crate::model::{self, Labels, Mesh, Service, Workload};
 use crate::mtls::check::check;
 use crate::mtls::outcome::Status;
 use crate::mtls::report::{Counts, TlsReport, View};
 use crate::mtls::select::{Filter, client_name, service_name};
-use crate::yaml;
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// Runs the command.
 ///
@@ -22,7 +21,8 @@ use std::path::Path;
 pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let fail_on = FailOn::parse(&args.fail_on)?;
     let outputs = outputs(&args.output)?;
-    let options = options(args)?;
+    let namespace = args.namespace.first().map_or("default", String::as_str);
+    let options = Options { assume_injected: args.assume_injected, ..options(&args.mesh, namespace)? };
     if args.filename.is_empty() {
         bail!(
             "nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)"
@@ -36,7 +36,7 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
     let report = TlsReport::new(matrix, filter, view);
     write(&report, &outputs, colour, io)?;
-    let unread = mesh.findings.iter().any(|finding| finding.code.severity == Severity::Error);
+    let unread = mesh.findings.iter().any(|finding| finding.severity == Severity::Error);
     let named = args.from.is_some() || args.pod.is_some();
     let exit = fail_on.judge(report.counts(), report.unfiltered(), unread, named);
     if exit == Exit::Nothing {
@@ -117,43 +117,6 @@ impl FailOn {
         } else {
             Exit::Clean
         }
-    }
-}
-
-fn options(args: &TlsCheck) -> Result<Options> {
-    let mut env = IstiodEnv::default();
-    for pair in &args.istiod_env {
-        env.set(pair).map_err(|why| anyhow!("--istiod-env: {why}"))?;
-    }
-    Ok(Options {
-        root_namespace: args.root_namespace.clone(),
-        trust_domain: args.trust_domain.clone(),
-        mesh_config: args.mesh_config.as_deref().map(mesh_config).transpose()?,
-        env,
-        assume_injected: args.assume_injected,
-        default_namespace: args.namespace.first().cloned().unwrap_or_else(|| "default".to_owned()),
-        ..Options::default()
-    })
-}
-
-/// Reads `--mesh-config`: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
-fn mesh_config(path: &str) -> Result<MeshConfig> {
-    let bytes = files::read(Path::new(path)).context("--mesh-config")?;
-    let text = String::from_utf8(bytes).with_context(|| format!("--mesh-config: {path} is not UTF-8"))?;
-    let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("--mesh-config: {path} is not one YAML document"))?;
-    let root = tree.root();
-    let inner = match root.find("data.mesh").and_then(|node| node.as_str()) {
-        Some(text) => {
-            Some(yaml::parse_text(text).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?)
-        }
-        None => None,
-    };
-    let root = inner.as_ref().map_or_else(|| root.find("spec.meshConfig").unwrap_or(root), yaml::Tree::root);
-    let mut problems = Vec::new();
-    let config = MeshConfig::read(root, &mut problems);
-    match problems.first() {
-        Some(problem) => bail!("--mesh-config: {path}: {problem}"),
-        None => Ok(config),
     }
 }
 

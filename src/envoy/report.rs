@@ -265,7 +265,7 @@ fn summary(proxies: &[Judged], findings: &[Finding]) -> SummaryJson {
         }
     }
     for finding in findings {
-        *counts.findings.entry(finding.code.severity.word()).or_default() += 1;
+        *counts.findings.entry(finding.severity.word()).or_default() += 1;
     }
     counts
 }
@@ -427,7 +427,7 @@ pub fn input(path: &str, bytes: u64) -> Input {
 /// Whether a finding of a class of `--fail-on` or worse is among these.
 #[must_use]
 pub fn has(findings: &[Finding], at_least: Severity) -> bool {
-    findings.iter().any(|finding| finding.code.severity <= at_least)
+    findings.iter().any(|finding| finding.severity <= at_least)
 }
 
 #[cfg(test)]

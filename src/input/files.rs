@@ -28,25 +28,49 @@ pub struct Gathered {
 /// # Errors
 /// A path that does not exist or cannot be read, a glob that matches nothing, `-` twice.
 pub fn gather(typed: &[String], stdin: &mut dyn Read) -> Result<Gathered> {
+    read_all(&list(typed, &|_| false)?, stdin)
+}
+
+/// The files that the user typed, in that order, each once, `-` for standard input; without those that are excluded
+/// (asked with the path as the file system has it).
+///
+/// # Errors
+/// A path that does not exist, a glob that matches nothing, `-` twice.
+pub fn list(typed: &[String], excluded: &dyn Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut paths: Vec<PathBuf> = Vec::new();
     let mut seen = HashSet::new();
-    let mut from_stdin = None;
+    let mut from_stdin = false;
     for one in typed {
         if one == "-" {
-            if from_stdin.is_some() {
-                bail!("-f - was given twice: standard input can be read only once");
+            if std::mem::replace(&mut from_stdin, true) {
+                bail!("- was given twice: standard input can be read only once");
             }
-            from_stdin = Some(paths.len());
             paths.push(PathBuf::from("-"));
             continue;
         }
         for path in expand(one, &is_manifest, ".yaml, .yml or .json file")? {
             let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
-            if seen.insert(identity) {
+            if !excluded(&identity) && seen.insert(identity) {
                 paths.push(path);
             }
         }
     }
+    Ok(paths)
+}
+
+/// A path as it is shown.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    let shown = path.to_string_lossy();
+    shown.strip_prefix("./").unwrap_or(&shown).to_owned()
+}
+
+/// Reads the files of a list.
+///
+/// # Errors
+/// A file that cannot be read.
+pub fn read_all(paths: &[PathBuf], stdin: &mut dyn Read) -> Result<Gathered> {
+    let from_stdin = paths.iter().position(|path| path.as_os_str() == "-");
     let mut standard_input = Vec::new();
     if from_stdin.is_some() {
         stdin.take(MAX_BYTES + 1).read_to_end(&mut standard_input).context("could not read standard input")?;
@@ -62,8 +86,7 @@ pub fn gather(typed: &[String], stdin: &mut dyn Read) -> Result<Gathered> {
     let mut gathered = Gathered::default();
     for (at, (path, bytes)) in paths.iter().zip(texts).enumerate() {
         let bytes = if Some(at) == from_stdin { std::mem::take(&mut standard_input) } else { bytes? };
-        let shown = path.to_string_lossy();
-        let shown = shown.strip_prefix("./").unwrap_or(&shown);
+        let shown = &*shown(path);
         match text(bytes) {
             Ok(text) => {
                 gathered.sources.add(shown, text);

@@ -109,6 +109,12 @@ pub static KINDS: &[KindRow] = &[
     row("IstioRevisionTag", "sailoperator.io", &["v1", "v1alpha1"], false, NotYet),
     row("IstioCNI", "sailoperator.io", &["v1", "v1alpha1"], false, Known),
     row("ZTunnel", "sailoperator.io", &["v1", "v1alpha1"], false, Known),
+    row("ValidatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known),
+    row("MutatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known),
+    row("APIService", "apiregistration.k8s.io", &[], false, Known),
+    row("CustomResourceDefinition", "apiextensions.k8s.io", &[], false, Known),
+    row("ServiceMonitor", "monitoring.coreos.com", &[], true, Known),
+    row("PodMonitor", "monitoring.coreos.com", &[], true, Known),
     row("Kiali", "kiali.io", &["v1alpha1"], true, Known),
 ];
 
@@ -153,7 +159,9 @@ pub fn lookup(api_version: &str, kind: &str) -> Lookup {
         return Lookup::Unknown(Some(row));
     }
     if guarded_group(group) {
-        return Lookup::Unknown(None);
+        // `DestinationRule (1)`: the number of a footnote, copied along.
+        let word = kind.split(|c: char| !c.is_ascii_alphanumeric()).find(|word| !word.is_empty()).unwrap_or_default();
+        return Lookup::Unknown(KINDS.iter().find(|row| row.group == group && row.kind.eq_ignore_ascii_case(word)));
     }
     // A known Istio kind whose group is one edit off (`securty.istio.io`), or which has none.
     let near = KINDS.iter().find(|row| {
@@ -207,6 +215,8 @@ mod tests {
         assert!(near("security.istio.io/v1", "PeerAuthentcation"));
         assert!(near("security.istio.io/v1", "peerauthentication"));
         assert!(near("networking.istio.io/v1", "Brand"));
+        let footnote = lookup("networking.istio.io/v1alpha3", "DestinationRule (1)");
+        assert!(matches!(footnote, Lookup::Unknown(Some(row)) if row.kind == "DestinationRule"));
         assert!(near("securty.istio.io/v1", "PeerAuthentication"));
         assert!(near("v1", "Servce"));
         assert!(!near("v1", "Secret"));

@@ -57,6 +57,8 @@ pub struct MeshConfig {
     pub outbound: Outbound,
     /// `trustDomain`, where it is written.
     pub trust_domain: Option<Box<str>>,
+    /// `trustDomainAliases`, and the trust domains of `caCertificates`: others that proxies accept.
+    pub other_trust_domains: Vec<Box<str>>,
     /// `defaultConfig.interceptionMode: NONE`.
     pub intercept_none: bool,
     /// `defaultConfig.proxyMetadata` sets something that is not followed.
@@ -76,6 +78,7 @@ impl Default for MeshConfig {
             discovery: Vec::new(),
             outbound: Outbound::AllowAny,
             trust_domain: None,
+            other_trust_domains: Vec::new(),
             intercept_none: false,
             metadata: None,
             inbound_port: None,
@@ -123,6 +126,7 @@ impl MeshConfig {
             outbound: read_outbound(get("outboundTrafficPolicy"), "outboundTrafficPolicy", issues)
                 .unwrap_or(Outbound::AllowAny),
             trust_domain,
+            other_trust_domains: read_trust_domains(get("trustDomainAliases"), get("caCertificates")),
             intercept_none: intercept_none == Some(true),
             metadata: decisive(names),
             inbound_port: issues.port(port, "proxyInboundListenPort"),
@@ -133,6 +137,16 @@ impl MeshConfig {
 /// The first name that is not followed.
 fn decisive<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Option<Box<str>> {
     names.find(|name| super::filter::decisive_metadata(name)).map(|name| name.as_ref().into())
+}
+
+/// `trustDomainAliases`, and `trustDomains` of each of `caCertificates`. No row hangs on them, so nothing is an issue.
+fn read_trust_domains(aliases: Option<Node<'_>>, authorities: Option<Node<'_>>) -> Vec<Box<str>> {
+    let lists = authorities.into_iter().flat_map(Node::items).filter_map(|one| proto(one, "trustDomains"));
+    let names = aliases.into_iter().chain(lists).flat_map(Node::items).filter_map(Node::text);
+    let mut found: Vec<Box<str>> = names.map(|name| name.as_ref().into()).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 /// `interceptionMode` by name or by number, as protobuf's JSON has it: whether nothing is intercepted.
@@ -342,6 +356,20 @@ mod tests {
             let mut problems = Vec::new();
             let _ = MeshConfig::read(tree.root(), &mut problems);
             assert_eq!(problems.join("; "), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_trust_domains_are_aliases_and_those_of_authorities() {
+        for (text, want) in [
+            ("", ""),
+            ("{trustDomainAliases: [b, a]}", "a,b"),
+            ("{trust_domain_aliases: [b], caCertificates: [{pem: x, trustDomains: [c, b]}, {pem: y}]}", "b,c"),
+            ("{trustDomainAliases: a, caCertificates: {a: b}}", ""),
+        ] {
+            let tree = crate::yaml::parse_text(text).unwrap();
+            let config = MeshConfig::read(tree.root(), &mut Vec::new());
+            assert_eq!(config.other_trust_domains.join(","), want, "{text}");
         }
     }
 

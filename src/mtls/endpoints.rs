@@ -88,7 +88,7 @@ pub struct Endpoint<'m> {
 }
 
 /// Ports of the sidecar itself that are never captured (injection-template.yaml).
-const STATUS_PORTS: [u16; 3] = [15020, 15021, 15090];
+pub(crate) const STATUS_PORTS: [u16; 3] = [15020, 15021, 15090];
 /// The port that captured traffic arrives at (`listener_inbound.go : buildInboundBlackhole`).
 const INBOUND_PORT: u16 = 15006;
 
@@ -544,7 +544,7 @@ pub(super) fn lists_port(list: &str, port: u16) -> Option<bool> {
 }
 
 /// Why a port does not pass through its sidecar, if it does not.
-fn bypass(workload: &Workload, port: u16) -> Result<Option<Bypass>, Reason> {
+pub(crate) fn bypass(workload: &Workload, port: u16) -> Result<Option<Bypass>, Reason> {
     let listed = |name: &str| match workload.annotations.get(name) {
         Some(list) => lists_port(list, port).map(Some).ok_or(Reason::CaptureList),
         None => Ok(None),

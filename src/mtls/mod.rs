@@ -13,7 +13,7 @@ mod gateway;
 mod grid;
 pub mod json;
 mod judge;
-mod mend;
+pub mod mend;
 pub mod outcome;
 pub mod reason;
 pub mod report;

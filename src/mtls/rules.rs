@@ -27,7 +27,7 @@ pub struct HostRules {
     /// Entries per possible order.
     pub orders: Vec<Vec<Entry>>,
     /// There are more orders than were tried.
-    too_many: bool,
+    pub too_many: bool,
 }
 
 /// Rules by host.
@@ -175,6 +175,14 @@ impl RuleIndex {
         named.sort_unstable();
         named.dedup();
         named
+    }
+
+    /// The rules of exactly this host in the indexes of a namespace: what they merge into.
+    pub fn merged(&self, namespace: &str, host: &Host, root: bool) -> impl Iterator<Item = &HostRules> {
+        let private = root.then_some(&self.root_local);
+        let tables = [self.local.get(namespace), self.exported.get(namespace), private];
+        let rules: Vec<_> = tables.into_iter().flatten().filter_map(|table| table.hosts.get(host)).collect();
+        rules.into_iter()
     }
 
     /// The rules that a client of a namespace finds for a service (2.4): client namespace, service namespace, root

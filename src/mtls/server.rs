@@ -30,14 +30,20 @@ pub struct ModeFrom {
 
 /// The level of a policy (1.1): a selector in the root namespace makes it apply to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Level {
+pub enum Level {
+    /// The whole mesh.
     Mesh,
+    /// Its namespace.
     Namespace,
+    /// The workloads that its selector selects.
     Workload,
+    /// Nothing at all.
     Nothing,
 }
 
-fn level(policy: &PeerAuthentication, root: &str) -> Level {
+/// The level of a policy.
+#[must_use]
+pub fn level(policy: &PeerAuthentication, root: &str) -> Level {
     match (policy.selector.is_empty(), &*policy.meta.namespace == root) {
         (true, true) => Level::Mesh,
         (true, false) => Level::Namespace,

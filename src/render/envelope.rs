@@ -1,6 +1,6 @@
 //! The public structures that every JSON envelope shares.
 
-use crate::finding::{Finding, Safety};
+use crate::finding::{Edge, Finding, Safety};
 use crate::location::Location;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -34,6 +34,31 @@ pub struct FindingJson {
     pub related: Vec<RelatedJson>,
     /// A repair; null where there is none.
     pub fix: Option<FixJson>,
+    /// The file that the document was made from, such as a chart's template; absent where it does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// Rows of the matrix of `tls-check` that fail because of it (`lint`).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edges: Vec<EdgeJson>,
+}
+
+/// A row of the matrix that fails.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct EdgeJson {
+    /// Workloads that call, as `namespace/name`.
+    pub clients: Vec<String>,
+    /// The host that they call.
+    pub host: String,
+    /// The Service port.
+    pub port: u16,
+    /// The subset.
+    pub subset: Option<String>,
+    /// The endpoint, as `namespace/name` of its workload, or its address; null where nothing answers.
+    pub endpoint: Option<String>,
+    /// The workload port.
+    pub workload_port: u16,
+    /// F1 to F9.
+    pub failure: Option<&'static str>,
 }
 
 /// A second place of a finding.
@@ -113,7 +138,7 @@ impl From<&Finding> for FindingJson {
         Self {
             code: finding.code.code,
             name: finding.code.name,
-            severity: finding.code.severity.word(),
+            severity: finding.severity.word(),
             confidence: finding.confidence.word(),
             message: finding.message.clone(),
             help: finding.help.clone(),
@@ -124,6 +149,22 @@ impl From<&Finding> for FindingJson {
             path: finding.path.as_ref().map(ToString::to_string),
             related: related.collect(),
             fix,
+            origin: finding.origin.clone(),
+            edges: finding.edges.iter().map(EdgeJson::from).collect(),
+        }
+    }
+}
+
+impl From<&Edge> for EdgeJson {
+    fn from(edge: &Edge) -> Self {
+        Self {
+            clients: edge.clients.clone(),
+            host: edge.host.clone(),
+            port: edge.port,
+            subset: edge.subset.clone(),
+            endpoint: edge.endpoint.clone(),
+            workload_port: edge.workload_port,
+            failure: edge.failure,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! One small report that is hard to print, for the tests of all formats.
 
 use super::{Format, Style, render};
-use crate::finding::{DUPLICATE_KEY, Edit, Finding, Fix, Related, Safety, UNPARSABLE_DOCUMENT};
+use crate::finding::{
+    Confidence, DUPLICATE_KEY, Edit, Finding, Fix, MESH_NOT_STRICT, Related, Safety, UNKNOWN_HOST_OR_PORT,
+    UNPARSABLE_DOCUMENT,
+};
 use crate::location::{Location, ObjectRef, Path};
-use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Table, Tone, feed};
+use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Subject, Table, Tone, feed};
 use serde_json::{Value, json};
 
 /// A report, with all parts or with none.
@@ -11,7 +14,16 @@ pub(super) struct Fake {
     inputs: Vec<Input>,
     findings: Vec<Finding>,
     rows: Vec<Vec<Cell>>,
+    /// The text of [`SOURCE`], from its first line on.
+    text: &'static str,
+    subjects: Option<Vec<Subject>>,
 }
+
+/// The file that has a text.
+const SOURCE: &str = "./k8s/a.yaml";
+
+/// What may stand in a file name or an object's name and means something to some format.
+const EVIL: &str = "x%0A\n::error file=y,line=1::z\r,\"q\" 's' ]]>&<b> \u{1b}[31m\u{2028}\u{202e}[t](u:v) {0}";
 
 /// A report with wide, hidden and special characters in every part.
 pub(super) fn full() -> Fake {
@@ -35,12 +47,42 @@ pub(super) fn full() -> Fake {
         inputs: vec![Input { path: "policies/a.yaml".to_owned(), held: Held::Documents(2) }],
         findings: vec![Finding::new(&UNPARSABLE_DOCUMENT, at(7, 3), "not YAML: found \u{7f}|", ""), twice],
         rows: rows.collect(),
+        text: "",
+        subjects: None,
+    }
+}
+
+/// A report of findings alone, with names that try to be markup, commands, line breaks and links.
+pub(super) fn hostile() -> Fake {
+    let at = |file: &str, line, column| Location { file: file.into(), line, column };
+    let object =
+        |name: &str| ObjectRef { kind: "DestinationRule".into(), namespace: Some("n".into()), name: name.into() };
+    let mut first = Finding::new(&DUPLICATE_KEY, at(SOURCE, 4, 8), format!("key {EVIL} is there twice"), "remove one");
+    first.object = Some(object("a"));
+    first.path = Some(Path::new("spec").key(EVIL));
+    first.related.push(Related { message: "the first is here".to_owned(), at: at(SOURCE, 3, 3) });
+    first.related.push(Related { message: format!("{EVIL} demands it"), at: at(SOURCE, 1, 1) });
+    first.related.push(Related { message: "elsewhere".to_owned(), at: at(EVIL, 9, 1) });
+    let mut second = Finding::new(&DUPLICATE_KEY, at(SOURCE, 7, 2), "the same again", "");
+    second.object = Some(object("a"));
+    second.path = first.path.clone();
+    let mut third = Finding::new(&UNKNOWN_HOST_OR_PORT, at(EVIL, 1, 1), EVIL, EVIL);
+    third.object = Some(object(EVIL));
+    third.confidence = Confidence::Low;
+    let fourth = Finding::new(&MESH_NOT_STRICT, at("-", 1, 1), "plaintext is accepted", "");
+    let subject = |name: &str, file: &str, line| Subject { name: object(name).to_string(), at: at(file, line, 1) };
+    Fake {
+        inputs: vec![Input { path: SOURCE.to_owned(), held: Held::Documents(2) }],
+        findings: vec![first, second, third, fourth],
+        rows: vec![],
+        text: "kind: \u{1b}[31m\u{202e}DestinationRule\r\n---\n  tls: {}\n\tmode: STRICT # twice\n\n  k: 1\n ",
+        subjects: Some(vec![subject("a", SOURCE, 1), subject("b", SOURCE, 9), subject(EVIL, EVIL, 1)]),
     }
 }
 
 /// A report of a run that found nothing.
 pub(super) fn empty() -> Fake {
-    Fake { inputs: vec![], findings: vec![], rows: vec![] }
+    Fake { inputs: vec![], findings: vec![], rows: vec![], text: "", subjects: None }
 }
 
 /// The report in a format, on a terminal of that width or in a pipe.
@@ -48,6 +90,15 @@ pub(super) fn printed(report: &Fake, format: Format, width: Option<usize>, colou
     let mut out = Vec::new();
     render(report, format, Style { width, colour }, &mut out).unwrap();
     String::from_utf8(out).unwrap()
+}
+
+impl Fake {
+    /// The findings of [`SOURCE`] in another file.
+    pub(super) fn moved(&mut self, file: &str) {
+        for finding in self.findings.iter_mut().filter(|finding| &*finding.at.file == SOURCE) {
+            finding.at.file = file.into();
+        }
+    }
 }
 
 impl Report for Fake {
@@ -113,5 +164,13 @@ impl Report for Fake {
 
     fn names(&self) -> Feed<'_, String> {
         feed(self.rows.iter().map(|row| row[0].text.to_string()).collect())
+    }
+
+    fn excerpt(&self, at: &Location) -> Option<(u32, &str)> {
+        (&*at.file == SOURCE && !self.text.is_empty()).then_some((1, self.text))
+    }
+
+    fn subjects(&self) -> Option<Feed<'_, Subject>> {
+        self.subjects.clone().map(feed)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::style;
 use crate::finding::Finding;
-use crate::report::{Line, Report};
+use crate::report::{Line, Report, feed};
 use std::borrow::Cow;
 use std::io;
 
@@ -10,7 +10,8 @@ use std::io;
 pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<()> {
     let table = report.table();
     let mut begun = false;
-    (table.rows)(&mut |cells| {
+    let rows = if report.table_is_findings() { feed(vec![]) } else { table.rows };
+    rows(&mut |cells| {
         if !std::mem::replace(&mut begun, true) {
             row(table.columns.iter().map(|column| escape(&column.head)), out)?;
             row(table.columns.iter().map(|_| "---".into()), out)?;
@@ -44,7 +45,7 @@ fn row<'a>(cells: impl Iterator<Item = Cow<'a, str>>, out: &mut dyn io::Write) -
 
 fn item(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
     let (code, at, message) = (finding.code, finding.at.to_string(), escape(&finding.message));
-    writeln!(out, "- **{} {}** {}, {}: {message}", code.severity, code.code, code.name, escape(&at))?;
+    writeln!(out, "- **{} {}** {}, {}: {message}", finding.severity, code.code, code.name, escape(&at))?;
     if !finding.help.is_empty() {
         writeln!(out, "  - help: {}", escape(&finding.help))?;
     }

@@ -5,9 +5,15 @@
 
 mod csv;
 mod envelope;
+mod fingerprint;
+mod full;
+mod github;
+mod gitlab;
 mod json;
+mod junit;
 mod markdown;
 mod name;
+mod sarif;
 mod style;
 mod table;
 mod text;
@@ -17,13 +23,14 @@ mod yaml;
 #[cfg(test)]
 mod fake;
 
-pub use envelope::{EditJson, FindingJson, FixJson, PlaceJson, RelatedJson, json_finding};
+pub use envelope::{EdgeJson, EditJson, FindingJson, FixJson, PlaceJson, RelatedJson, json_finding};
 
 pub use style::escape;
 
 use crate::report::{Line, Report};
 use std::io;
 use std::str::FromStr;
+use text::Shape;
 
 /// An output format, by the name that `-o` takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +39,10 @@ pub enum Format {
     Table,
     /// The same with the wide columns and, in a pipe, the help of each finding.
     Wide,
+    /// Text for a person, all findings as blocks, in a pipe too.
+    Full,
+    /// Text for a person, all findings one line each, on a terminal too.
+    Concise,
     /// The JSON envelope.
     Json,
     /// The same envelope as YAML.
@@ -42,17 +53,31 @@ pub enum Format {
     Markdown,
     /// One name per line.
     Name,
+    /// SARIF 2.1.0, the findings for code scanning.
+    Sarif,
+    /// Workflow commands of GitHub Actions, one per finding.
+    Github,
+    /// GitLab's Code Quality report of the findings.
+    Gitlab,
+    /// JUnit XML, a case for everything that was looked at.
+    Junit,
 }
 
 /// Every format: its name, and what it is in a few words.
 pub const FORMATS: &[(&str, Format, &str)] = &[
     ("table", Format::Table, "text, fitted to the terminal"),
     ("wide", Format::Wide, "text with more columns"),
+    ("full", Format::Full, "text, findings as blocks with their source"),
+    ("concise", Format::Concise, "text, findings one line each"),
     ("json", Format::Json, "JSON, one list item per line"),
     ("yaml", Format::Yaml, "the same as YAML"),
     ("csv", Format::Csv, "comma separated, for a spreadsheet"),
     ("markdown", Format::Markdown, "a GitHub table, for a pull request"),
     ("name", Format::Name, "names only, one per line"),
+    ("sarif", Format::Sarif, "findings as SARIF 2.1.0, for code scanning"),
+    ("github", Format::Github, "findings as annotations of GitHub Actions"),
+    ("gitlab", Format::Gitlab, "findings as a Code Quality report of GitLab"),
+    ("junit", Format::Junit, "JUnit XML, with what passed"),
 ];
 
 impl FromStr for Format {
@@ -78,19 +103,25 @@ pub struct Style {
     pub colour: bool,
 }
 
-/// Writes a report in a format. `style` matters to `table` and `wide` only.
+/// Writes a report in a format. `style` matters to text for a person only.
 ///
 /// # Errors
 /// What `out` says, unchanged: a closed pipe stays [`io::ErrorKind::BrokenPipe`].
 pub fn render(report: &dyn Report, format: Format, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     match format {
-        Format::Table => text::write(report, false, style, out),
-        Format::Wide => text::write(report, true, style, out),
+        Format::Table => text::write(report, Shape::Table, style, out),
+        Format::Wide => text::write(report, Shape::Wide, style, out),
+        Format::Full => text::write(report, Shape::Full, style, out),
+        Format::Concise => text::write(report, Shape::Concise, style, out),
         Format::Json => json::write(report, out),
         Format::Yaml => yaml::write(report, out),
         Format::Csv => csv::write(report, out),
         Format::Markdown => markdown::write(report, out),
         Format::Name => name::write(report, out),
+        Format::Sarif => sarif::write(report, out),
+        Format::Github => github::write(report, out),
+        Format::Gitlab => gitlab::write(report, out),
+        Format::Junit => junit::write(report, out),
     }
 }
 
@@ -131,9 +162,9 @@ mod tests {
 
     #[test]
     fn a_wrong_name_lists_the_right_ones() {
-        let all = "table, wide, json, yaml, csv, markdown, name";
+        let all = "table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit";
         assert_eq!("yml".parse::<Format>(), Err(format!("no output format \"yml\", only {all}; did you mean yaml?")));
-        assert_eq!("sarif".parse::<Format>(), Err(format!("no output format \"sarif\", only {all}")));
+        assert_eq!("graphviz".parse::<Format>(), Err(format!("no output format \"graphviz\", only {all}")));
     }
 
     #[test]

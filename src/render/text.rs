@@ -1,5 +1,6 @@
 //! The report as text for a person: sections, findings, closing lines.
 
+use super::full::Blocks;
 use super::style::{escape, paint, spaces};
 use super::{Style, table, wrap};
 use crate::finding::{Finding, Severity};
@@ -54,9 +55,23 @@ pub(super) fn lines(lines: &[Line], style: Style, out: &mut dyn io::Write) -> io
     lines.iter().try_for_each(|line| page.line(line))
 }
 
-/// Writes `-o table`, or `-o wide`.
-pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
+/// What text for a person is to look like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Findings as blocks on a terminal, one line each in a pipe.
+    Table,
+    /// The same with more columns.
+    Wide,
+    /// All findings as blocks.
+    Full,
+    /// All findings one line each.
+    Concise,
+}
+
+/// Writes `-o table`, `-o wide`, `-o full` or `-o concise`.
+pub(super) fn write(report: &dyn Report, shape: Shape, style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     let mut page = Page { out, style, begun: false };
+    let wide = shape == Shape::Wide;
     for section in if wide { report.wide_sections() } else { report.sections() } {
         match section {
             Section::Table(table) => table::write(&table, wide, &mut page)?,
@@ -71,20 +86,7 @@ pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn
             }
         }
     }
-    let (findings, left_out) = report.brief();
-    for (at, finding) in findings.iter().enumerate() {
-        // On a terminal a finding is a block, so each is a part; in a pipe it is a line, so all are one part.
-        if at == 0 || style.width.is_some() {
-            page.part()?;
-        }
-        if style.width.is_some() { block(finding, &mut page)? } else { one_line(finding, wide, &mut page)? }
-    }
-    for (at, line) in left_out.iter().enumerate() {
-        if at == 0 && style.width.is_some() {
-            page.part()?;
-        }
-        page.line(line)?;
-    }
+    findings(report, shape, &mut page)?;
     for (at, line) in report.closing().iter().enumerate() {
         if at == 0 {
             page.part()?;
@@ -94,30 +96,36 @@ pub(super) fn write(report: &dyn Report, wide: bool, style: Style, out: &mut dyn
     Ok(())
 }
 
-/// A finding as compilers print it.
-fn block(finding: &Finding, page: &mut Page<'_>) -> io::Result<()> {
-    let message = format!(" {}: {}", finding.code.name, finding.message);
-    page.line(&Line::new(0, vec![title(finding), Cell::plain(message)]))?;
-    // The place stays whole however long it is: terminals and editors make a link of it.
-    write!(page.out, "  ")?;
-    paint("-->", Tone::Dim, page.style.colour, page.out)?;
-    writeln!(page.out, " {}", escape(&finding.at.to_string()))?;
-    if !finding.help.is_empty() {
-        note("= help:", format!(" {}", finding.help), page)?;
+fn findings(report: &dyn Report, shape: Shape, page: &mut Page<'_>) -> io::Result<()> {
+    let (findings, left_out) = match shape {
+        Shape::Table | Shape::Wide => report.brief(),
+        Shape::Full | Shape::Concise => (report.findings().into(), Vec::new()),
+    };
+    let blocks = match shape {
+        Shape::Table | Shape::Wide => page.style.width.is_some(),
+        Shape::Full => true,
+        Shape::Concise => false,
+    };
+    let mut written = Blocks::new(report);
+    for (at, finding) in findings.iter().enumerate() {
+        // A block is a part of its own; lines together are one.
+        if at == 0 || blocks {
+            page.part()?;
+        }
+        if blocks { written.write(finding, page)? } else { one_line(finding, shape == Shape::Wide, page)? }
     }
-    for related in &finding.related {
-        note("= note:", format!(" {} ({})", related.message, related.at), page)?;
+    for (at, line) in left_out.iter().enumerate() {
+        if at == 0 && blocks {
+            page.part()?;
+        }
+        page.line(line)?;
     }
     Ok(())
 }
 
-fn note(word: &'static str, text: String, page: &mut Page<'_>) -> io::Result<()> {
-    page.line(&Line::new(2, vec![Cell::new(word, Tone::Dim), Cell::plain(text)]))
-}
-
 /// A finding as editors and `grep` read it.
 fn one_line(finding: &Finding, wide: bool, page: &mut Page<'_>) -> io::Result<()> {
-    let mut message = format!(" {}", finding.message);
+    let mut message = format!(" {}{}", finding.message, from(finding));
     if wide && !finding.help.is_empty() {
         message.push_str(&format!(" (help: {})", finding.help));
     }
@@ -125,14 +133,23 @@ fn one_line(finding: &Finding, wide: bool, page: &mut Page<'_>) -> io::Result<()
     page.line(&Line::new(0, words))
 }
 
+/// ` (from chart/templates/x.yaml)`, where a document says what it was made from.
+fn from(finding: &Finding) -> String {
+    finding.origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default()
+}
+
 /// `error[MC0001]`.
-fn title(finding: &Finding) -> Cell {
-    let tone = match finding.code.severity {
+pub(super) fn title(finding: &Finding) -> Cell {
+    Cell::new(format!("{}[{}]", finding.severity, finding.code.code), tone(finding.severity))
+}
+
+/// How a severity is to be seen.
+pub(super) fn tone(severity: Severity) -> Tone {
+    match severity {
         Severity::Error => Tone::Bad,
         Severity::Warning => Tone::Warn,
         Severity::Info => Tone::Strong,
-    };
-    Cell::new(format!("{}[{}]", finding.code.severity, finding.code.code), tone)
+    }
 }
 
 #[cfg(test)]
@@ -174,11 +191,13 @@ because
 
 error[MC0001] unparsable-document: not YAML: found \u{7f}|
   --> policies/a.yaml:7:3
+  = explain: meshctl explain MC0001
 
 error[MC0005] duplicate-key: key mode is there twice
   --> policies/a.yaml:12:5
   = help: remove one of them
   = note: the first is here (policies/a.yaml:11:5)
+  = explain: meshctl explain MC0005
 
 1 OK, 1 CONFLICT, 1 PLAINTEXT
 namespace default is assumed injected
@@ -208,6 +227,7 @@ because
 error[MC0001] unparsable-document: not
   YAML: found \u{7f}|
   --> policies/a.yaml:7:3
+  = explain: meshctl explain MC0001
 
 error[MC0005] duplicate-key: key mode is
   there twice
@@ -215,6 +235,7 @@ error[MC0005] duplicate-key: key mode is
   = help: remove one of them
   = note: the first is here
     (policies/a.yaml:11:5)
+  = explain: meshctl explain MC0005
 
 1 OK, 1 CONFLICT, 1 PLAINTEXT
 namespace default is assumed injected
@@ -257,11 +278,13 @@ because
 
 error[MC0001] unparsable-document: not YAML: found \u{7f}|
   --> policies/a.yaml:7:3
+  = explain: meshctl explain MC0001
 
 error[MC0005] duplicate-key: key mode is there twice
   --> policies/a.yaml:12:5
   = help: remove one of them
   = note: the first is here (policies/a.yaml:11:5)
+  = explain: meshctl explain MC0005
 
 1 OK, 1 CONFLICT, 1 PLAINTEXT
 namespace default is assumed injected
@@ -281,11 +304,13 @@ evil\u{1b}[31m\u{202e}  x\u{a}y                                 DISABLE  ^[33mPL
 
 ^[1m^[31merror[MC0001]^[0m unparsable-document: not YAML: found \u{7f}|
   ^[2m-->^[0m policies/a.yaml:7:3
+  ^[2m= explain:^[0m meshctl explain MC0001
 
 ^[1m^[31merror[MC0005]^[0m duplicate-key: key mode is there twice
   ^[2m-->^[0m policies/a.yaml:12:5
   ^[2m= help:^[0m remove one of them
   ^[2m= note:^[0m the first is here (policies/a.yaml:11:5)
+  ^[2m= explain:^[0m meshctl explain MC0005
 
 ^[32m1 OK^[0m, 1 CONFLICT, 1 PLAINTEXT
 namespace default is assumed injected

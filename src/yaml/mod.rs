@@ -116,6 +116,12 @@ pub fn parse_text(text: &str) -> Option<Tree> {
     trees.is_empty().then_some(tree)
 }
 
+/// Where the documents of a text stand, each with its number: what [`parse`] reads, without the parsing.
+#[must_use]
+pub fn extents(text: &str) -> Vec<(u32, std::ops::Range<usize>)> {
+    split::split(text).into_iter().map(|chunk| (chunk.number, chunk.start..chunk.end)).collect()
+}
+
 type Outcome = Result<Option<Built>, Problem>;
 
 fn parse_chunks(source: SourceId, text: &Arc<str>) -> Vec<(Chunk, Outcome)> {

@@ -31,6 +31,15 @@ impl Tree {
     pub fn node(&self, id: NodeId) -> Node<'_> {
         Node { tree: self, id: id.0 }
     }
+
+    /// Where its scalars stand, keys too, as (first byte, one past the last), in the order of the text.
+    #[must_use]
+    pub fn scalars(&self) -> Vec<(u32, u32)> {
+        let scalar = |raw: &&Raw| !matches!(raw.kind, Kind::Seq | Kind::Map) && raw.end > raw.start;
+        let mut spans: Vec<_> = self.parts.nodes.iter().filter(scalar).map(|raw| (raw.start, raw.end)).collect();
+        spans.sort_unstable();
+        spans
+    }
 }
 
 /// One node of a [`Tree`].

@@ -5,7 +5,9 @@ use crate::support::{files, root};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use meshctl::capture::json as capture;
 use meshctl::cli::Cli;
+use meshctl::config::Config;
 use meshctl::envoy::json as envoy;
+use meshctl::lint::json as lint;
 use meshctl::mtls::json::EnvelopeJson;
 use meshctl::render::FindingJson;
 use serde_json::{Value, json};
@@ -26,6 +28,16 @@ pub fn capture_schema() -> Value {
 /// The schema of `authz-check -o json`.
 pub fn dump_schema() -> Value {
     schema_of::<envoy::EnvelopeJson<'static>>()
+}
+
+/// The schema of `lint -o json`.
+pub fn lint_schema() -> Value {
+    schema_of::<lint::EnvelopeJson<'static>>()
+}
+
+/// The schema of `meshctl.yaml`.
+pub fn config_schema() -> Value {
+    schemars::schema_for!(Config).to_value()
 }
 
 /// The schema of an envelope. It is written piece by piece, so the findings' schema is put in here.
@@ -58,11 +70,15 @@ fn generated() -> BTreeMap<String, String> {
         made.insert(format!("man/{file}.1"), String::from_utf8(page).unwrap());
     }
     made.insert("docs/cli.md".to_owned(), reference());
-    for (command, schema) in
-        [("tls-check", schema()), ("pcap-verify", capture_schema()), ("authz-check", dump_schema())]
-    {
+    for (file, schema) in [
+        ("tls-check.v1", schema()),
+        ("pcap-verify.v1", capture_schema()),
+        ("authz-check.v1", dump_schema()),
+        ("lint.v1", lint_schema()),
+        ("meshctl.yaml", config_schema()),
+    ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        made.insert(format!("docs/schemas/{command}.v1.schema.json"), schema);
+        made.insert(format!("docs/schemas/{file}.schema.json"), schema);
     }
     made
 }

@@ -6,7 +6,8 @@ use std::path::Path;
 /// Every module of the crate root, and what it may use. `cmd` joins everything and stands for no layer.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("location", &[]),
-    ("finding", &["location"]),
+    ("words", &[]),
+    ("finding", &["location", "words"]),
     ("report", &["finding", "location"]),
     ("yaml", &["finding", "location"]),
     ("model", &["yaml", "finding", "location"]),
@@ -14,7 +15,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("pki", &["location"]),
     ("envoy", &["pki", "mtls", "report", "finding", "location"]),
     ("capture", &["pki", "report", "finding", "location"]),
-    ("render", &["report", "finding", "location"]),
+    ("lint", &["model", "yaml", "mtls", "report", "finding", "location", "words"]),
+    ("config", &["yaml", "finding", "location", "words"]),
+    ("render", &["explain::PAGES", "report", "finding", "location"]),
     ("input", &["yaml", "model::kinds", "finding", "location"]),
     ("explain", &["finding", "mtls", "report"]),
     ("cli", &[]),

@@ -6,6 +6,7 @@
     reason = "tests may panic; clippy.toml says so for test functions, this line for what they call"
 )]
 
+mod articles;
 mod captures;
 mod cases;
 mod docs;
@@ -15,6 +16,7 @@ mod formats;
 mod generated;
 mod hostile;
 mod layers;
+mod lint;
 mod live;
 mod meshes;
 mod properties;

@@ -51,7 +51,7 @@ fn the_same_input_gives_the_same_bytes() {
                 let mut args = vec!["tls-check", "-f", file.to_str().unwrap(), "-o", format];
                 args.extend(more);
                 let (first, second) = (meshctl(&args, b""), meshctl(&args, b""));
-                assert!(!first.stdout.is_empty(), "{args:?}: {}", first.stderr);
+                assert!(!first.stdout.is_empty() || *format == "github", "{args:?}: {}", first.stderr);
                 assert!(first.stdout == second.stdout && first.code == second.code, "{args:?} differs from itself");
             }
         }
@@ -255,7 +255,7 @@ fn usage_and_input_errors_exit_2_and_leave_stdout_empty() {
         &["tls-check", "-f", "no/such/file.yaml"],
         &["tls-check", "-f", "no/such/*.yaml"],
         &["tls-check", "-f", "-", "-f", "-"],
-        &["tls-check", "-f", SMALL, "-o", "sarif"],
+        &["tls-check", "-f", SMALL, "-o", "toml"],
         &["tls-check", "-f", SMALL, "-o", "json", "-o", "yaml"],
         &["tls-check", "-f", SMALL, "-o", "json=no/such/folder/report.json"],
         &["tls-check", "-f", SMALL, "--fail-on", "red"],

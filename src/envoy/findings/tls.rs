@@ -74,7 +74,7 @@ pub fn find(judged: &Judged, found: &mut Vec<Finding>) {
     found.extend(weak_out.finding(judged, weak_code, "cluster socket", "with weak cipher suites allowed", cipher));
     let help = "give the DestinationRule a CA (caCertificates, credentialName) and the names (subjectAltNames)";
     let text = "with TLS to a server whose certificate is not verified";
-    found.extend(blind.finding(judged, &finding::SERVER_NOT_VERIFIED, "cluster", text, help));
+    found.extend(blind.finding(judged, &finding::UPSTREAM_NOT_VERIFIED, "cluster", text, help));
 }
 
 fn note(tls: &Tls, name: &str, path: &str, old: &mut Places, weak: &mut Places) {

@@ -1,0 +1,49 @@
+//! From flags to what the engine takes: the mesh's settings, as every command that judges manifests has them.
+
+use crate::cli::MeshArgs;
+use crate::input::files;
+use crate::model::mesh_config::{IstiodEnv, MeshConfig, Options};
+use crate::yaml;
+use anyhow::{Context, Result, anyhow, bail};
+use std::path::Path;
+
+/// The options of a run, namespaces that the input does not have assumed to be injected.
+///
+/// # Errors
+/// A variable that is not known, a mesh configuration that cannot be read.
+pub fn options(args: &MeshArgs, default_namespace: &str) -> Result<Options> {
+    let mut env = IstiodEnv::default();
+    for pair in &args.istiod_env {
+        env.set(pair).map_err(|why| anyhow!("--istiod-env: {why}"))?;
+    }
+    Ok(Options {
+        root_namespace: args.root_namespace.clone(),
+        trust_domain: args.trust_domain.clone(),
+        mesh_config: args.mesh_config.as_deref().map(mesh_config).transpose()?,
+        env,
+        assume_injected: true,
+        default_namespace: default_namespace.to_owned(),
+        ..Options::default()
+    })
+}
+
+/// Reads `--mesh-config`: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
+fn mesh_config(path: &str) -> Result<MeshConfig> {
+    let bytes = files::read(Path::new(path)).context("--mesh-config")?;
+    let text = String::from_utf8(bytes).with_context(|| format!("--mesh-config: {path} is not UTF-8"))?;
+    let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("--mesh-config: {path} is not one YAML document"))?;
+    let root = tree.root();
+    let inner = match root.find("data.mesh").and_then(|node| node.as_str()) {
+        Some(text) => {
+            Some(yaml::parse_text(text).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?)
+        }
+        None => None,
+    };
+    let root = inner.as_ref().map_or_else(|| root.find("spec.meshConfig").unwrap_or(root), yaml::Tree::root);
+    let mut problems = Vec::new();
+    let config = MeshConfig::read(root, &mut problems);
+    match problems.first() {
+        Some(problem) => bail!("--mesh-config: {path}: {problem}"),
+        None => Ok(config),
+    }
+}

@@ -1,0 +1,234 @@
+//! The rules of `lint`: what in the manifests is a mistake, judged by the same engine as `tls-check`.
+//!
+//! [`rules::RULES`] is the table: one rule per file. [`cause`] says for every CONFLICT row of the matrix which defect
+//! causes it; a rule reports defects, and what fails because of one is attached to its finding here, so that a lint
+//! finding and a row of `tls-check` never disagree and each row has exactly one cause.
+
+pub mod authorization;
+pub mod blocks;
+pub mod cause;
+pub mod conflict;
+pub mod json;
+mod origin;
+pub mod pods;
+pub mod policies;
+pub mod reach;
+pub mod report;
+pub mod rules;
+pub mod schema;
+pub mod settings;
+pub mod sources;
+mod suppress;
+#[cfg(test)]
+mod trial;
+pub mod unrendered;
+
+use crate::finding::{self, Code, Confidence, Edge, Finding, Related, Severity};
+use crate::location::Path;
+use crate::model::{Mesh, MtlsMode, ObjectId};
+use crate::mtls::check::Matrix;
+use crate::mtls::server::{self, ModeFrom, Winners};
+use crate::yaml::Node;
+use cause::Cause;
+use settings::Settings;
+use std::sync::OnceLock;
+use suppress::Ignores;
+use unrendered::Templates;
+
+/// What a rule sees.
+pub struct Lint<'m> {
+    /// The mesh.
+    pub mesh: &'m Mesh,
+    /// Every edge of it, judged.
+    pub matrix: &'m Matrix<'m>,
+    /// Why rows are CONFLICT.
+    pub causes: Vec<Cause>,
+    /// AuthorizationPolicies, once a rule asks: [`authorization::policies`].
+    authorization: OnceLock<Vec<authorization::AuthorizationPolicy>>,
+}
+
+/// One row of [`rules::RULES`].
+pub struct Rule {
+    /// Its code, with name and default severity.
+    pub code: &'static Code,
+    /// Reports every defect of its kind.
+    pub check: fn(&Lint<'_>, &mut Out<'_>),
+}
+
+/// Where a rule puts what it found.
+pub struct Out<'m> {
+    mesh: &'m Mesh,
+    code: &'static Code,
+    found: Vec<Found>,
+}
+
+/// A finding with the object and field that it is about, by which causes find it.
+struct Found {
+    object: Option<ObjectId>,
+    finding: Finding,
+}
+
+impl Out<'_> {
+    /// Reports a defect in a field of an object. The returned finding may be refined: severity, confidence, related.
+    pub fn add(
+        &mut self,
+        object: ObjectId,
+        path: Path,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Finding {
+        let mut finding = Finding::new(self.code, self.mesh.locate(object, &path), message, help);
+        finding.object = self.mesh.object_ref(object);
+        finding.path = (!path.as_str().is_empty()).then_some(path);
+        self.push(Some(object), finding)
+    }
+
+    /// Reports something that is about no object: about the input as a whole.
+    pub fn add_plain(&mut self, finding: Finding) -> &mut Finding {
+        self.push(None, finding)
+    }
+
+    fn push(&mut self, object: Option<ObjectId>, finding: Finding) -> &mut Finding {
+        self.found.push(Found { object, finding });
+        let last = self.found.len() - 1;
+        // It was pushed a line above.
+        #[allow(clippy::indexing_slicing, reason = "the item was just pushed")]
+        &mut self.found[last].finding
+    }
+}
+
+impl<'m> Lint<'m> {
+    /// Judges what the rules share.
+    #[must_use]
+    pub fn new(matrix: &'m Matrix<'m>) -> Self {
+        Self { mesh: matrix.mesh, matrix, causes: cause::causes(matrix), authorization: OnceLock::new() }
+    }
+
+    /// The causes that a rule is to report.
+    pub fn causes_of(&self, code: &'static Code) -> impl Iterator<Item = &Cause> {
+        self.causes.iter().filter(move |cause| std::ptr::eq(cause.code, code))
+    }
+
+    /// Every object of a kind of the input, in its order, as YAML.
+    pub fn objects(&self, kind: &str) -> impl Iterator<Item = (ObjectId, Node<'m>)> {
+        (0..).zip(&self.mesh.objects).filter(move |(_, object)| *object.kind == *kind).filter_map(|(at, object)| {
+            let document = self.mesh.documents.get(object.document as usize)?;
+            Some((ObjectId(at), document.tree.node(object.node)))
+        })
+    }
+
+    /// The YAML of an object.
+    #[must_use]
+    pub fn node(&self, id: ObjectId) -> Option<Node<'m>> {
+        let object = self.mesh.objects.get(id.0 as usize)?;
+        Some(self.mesh.documents.get(object.document as usize)?.tree.node(object.node))
+    }
+
+    /// The effective mode of a port of a workload and the policy that sets it, per possibility (several where the input
+    /// does not say which of two policies is older). `workload`: number in [`Mesh::workloads`].
+    #[must_use]
+    pub fn modes(&self, workload: u32, port: u16) -> Vec<(MtlsMode, ModeFrom)> {
+        let Some(pod) = self.mesh.workloads.get(workload as usize) else { return Vec::new() };
+        let own = server::workload_policies(self.mesh, pod, port);
+        let wide = server::wide_policies(self.mesh, &pod.meta.namespace);
+        let winners = wide.iter().flat_map(|wide| own.iter().map(|own| Winners { workload: *own, ..*wide }));
+        let mut modes: Vec<_> =
+            winners.map(|winners| server::effective_mode(&self.mesh.policies, winners, port)).collect();
+        modes.dedup();
+        modes
+    }
+
+    /// `High`, unless the input holds no Pods or templates, where a rule about workloads can only guess.
+    #[must_use]
+    pub fn confidence_in_workloads(&self) -> Confidence {
+        let known = self.mesh.workloads.iter().any(|w| !matches!(w.kind, "Namespace" | "Service"));
+        if known { Confidence::High } else { Confidence::Low }
+    }
+}
+
+/// The findings that are shown, and how many are not.
+#[derive(Debug, Default)]
+pub struct Shown {
+    /// Those that are shown, sorted.
+    pub findings: Vec<Finding>,
+    /// How many an ignore in the manifests hides.
+    pub suppressed: usize,
+    /// How many the settings leave out.
+    pub left_out: usize,
+}
+
+/// The findings of a mesh as the user wants to see them. `templates`: the files of charts.
+#[must_use]
+pub fn judge(matrix: &Matrix<'_>, templates: &Templates, settings: &Settings) -> Shown {
+    let mesh = matrix.mesh;
+    let mut findings = run(matrix);
+    unrendered::fold(mesh, templates, &mut findings);
+    let mut suppressed = 0;
+    if settings.ignores {
+        (findings, suppressed) = Ignores::read(mesh).hide(mesh, findings);
+    }
+    let all = findings.len();
+    for finding in &mut findings {
+        settings.adjust(finding);
+    }
+    findings.retain(|finding| settings.shows(finding));
+    let left_out = all - findings.len();
+    origin::name(mesh, &mut findings);
+    finding::sort(&mut findings);
+    Shown { findings, suppressed, left_out }
+}
+
+/// Every finding of every rule, sorted, with the findings of the input itself.
+#[must_use]
+pub fn run(matrix: &Matrix<'_>) -> Vec<Finding> {
+    let lint = Lint::new(matrix);
+    let mut all: Vec<Found> = Vec::new();
+    for rule in rules::RULES {
+        let mut out = Out { mesh: matrix.mesh, code: rule.code, found: Vec::new() };
+        (rule.check)(&lint, &mut out);
+        all.extend(out.found);
+    }
+    for cause in &lint.causes {
+        attach(&lint, cause, &mut all);
+    }
+    let mut findings: Vec<Finding> = all.into_iter().map(|found| found.finding).collect();
+    findings.extend(matrix.mesh.findings.iter().cloned());
+    finding::sort(&mut findings);
+    findings
+}
+
+/// Attaches what fails to the finding that explains it. A cause whose rule did not report the place itself is reported
+/// as it is: a row without a cause would be a lie by omission.
+fn attach(lint: &Lint<'_>, cause: &Cause, all: &mut Vec<Found>) {
+    let of = |found: &&mut Found| {
+        std::ptr::eq(found.finding.code, cause.code)
+            && found.object == Some(cause.object)
+            && found.finding.path.as_ref().map_or("", Path::as_str) == cause.path.as_str()
+    };
+    let edges: Vec<Edge> = cause.edges(lint.matrix);
+    let symptom = cause.symptom(lint.matrix);
+    if let Some(found) = all.iter_mut().find(of) {
+        found.finding.edges.extend(edges);
+        found.finding.related.extend(symptom);
+        return;
+    }
+    let mesh = lint.mesh;
+    let mut out = Out { mesh, code: cause.code, found: Vec::new() };
+    let help = cause.mend(lint.matrix);
+    let finding = out.add(cause.object, cause.path.clone(), cause.summary(lint.matrix), help);
+    finding.edges = edges;
+    finding.related.extend(symptom);
+    all.append(&mut out.found);
+}
+
+/// A second place of a finding.
+#[must_use]
+pub fn related(mesh: &Mesh, object: ObjectId, path: &Path, message: impl Into<String>) -> Related {
+    Related { message: message.into(), at: mesh.locate(object, path) }
+}
+
+/// Whether a finding is at least as bad.
+#[must_use]
+pub fn at_least(finding: &Finding, severity: Severity) -> bool {
+    finding.severity <= severity
+}

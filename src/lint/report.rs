@@ -1,0 +1,158 @@
+//! The result of `lint` as every format reads it.
+
+use super::Shown;
+use super::json::SummaryJson;
+use crate::finding::{Finding, Severity};
+use crate::location::{Location, Path};
+use crate::model::{Mesh, ObjectId};
+use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Subject, Table, Tone, feed};
+use crate::words::count;
+
+/// The report of `lint`.
+pub struct LintReport<'a> {
+    mesh: &'a Mesh,
+    inputs: Vec<Input>,
+    shown: Shown,
+    objects: usize,
+    fails_from: Option<Severity>,
+}
+
+impl<'a> LintReport<'a> {
+    /// A report of the findings of a mesh.
+    #[must_use]
+    pub fn new(mesh: &'a Mesh, shown: Shown, fails_from: Option<Severity>) -> Self {
+        let inputs = mesh.inputs.iter();
+        let inputs =
+            inputs.map(|(path, documents)| Input { path: path.clone(), held: Held::Documents(*documents) }).collect();
+        // What is of another project, or no object at all, was not looked at.
+        let objects = mesh.objects.iter().filter(|object| !object.kind.is_empty()).count();
+        Self { mesh, inputs, shown, objects, fails_from }
+    }
+
+    /// Was there nothing to look at, and nothing found?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Shown { findings, suppressed, left_out } = &self.shown;
+        self.objects == 0 && findings.is_empty() && *suppressed == 0 && *left_out == 0
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.shown.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    /// `2 errors, 1 warning`, each in its tone.
+    fn counts(&self) -> Vec<Cell> {
+        let tones = [(Severity::Error, Tone::Bad), (Severity::Warning, Tone::Warn), (Severity::Info, Tone::Plain)];
+        let mut words = Vec::new();
+        for (severity, tone) in tones {
+            let number = self.count(severity);
+            if number > 0 {
+                words.extend((!words.is_empty()).then(|| Cell::plain(", ")));
+                words.push(Cell::new(count(number, severity.word()), tone));
+            }
+        }
+        if words.is_empty() { vec![Cell::plain("no findings")] } else { words }
+    }
+}
+
+impl Report for LintReport<'_> {
+    fn schema(&self) -> &'static str {
+        "meshctl.lint/v1"
+    }
+
+    fn inputs(&self) -> &[Input] {
+        &self.inputs
+    }
+
+    fn findings(&self) -> &[Finding] {
+        &self.shown.findings
+    }
+
+    fn summary(&self) -> serde_json::Value {
+        let summary = SummaryJson {
+            objects: self.objects,
+            files: self.inputs.len(),
+            error: self.count(Severity::Error),
+            warning: self.count(Severity::Warning),
+            info: self.count(Severity::Info),
+            suppressed: self.shown.suppressed,
+            left_out: self.shown.left_out,
+        };
+        // Numbers only: there is nothing in it that JSON could refuse.
+        serde_json::to_value(summary).unwrap_or_default()
+    }
+
+    fn closing(&self) -> Vec<Line> {
+        let mut words = self.counts();
+        let files = count(self.inputs.len(), "file");
+        words.push(Cell::plain(format!(" in {} of {files}", count(self.objects, "object"))));
+        let mut lines = vec![Line::new(0, words)];
+        if self.is_empty() {
+            lines = vec![Line::plain(0, format!("nothing to check: {files}, and no object of the mesh in them"))];
+        }
+        let hidden = [
+            (self.shown.suppressed, "ignored in the manifests (--no-ignores shows them)"),
+            (self.shown.left_out, "left out by settings (--show-settings prints them)"),
+        ];
+        let hidden = hidden.iter().filter(|(number, _)| *number > 0);
+        lines.extend(hidden.map(|(number, why)| Line::plain(0, format!("{} {why}", count(*number, "finding")))));
+        lines
+    }
+
+    fn lists(&self) -> Vec<List<'_>> {
+        Vec::new()
+    }
+
+    fn sections(&self) -> Vec<Section<'_>> {
+        Vec::new()
+    }
+
+    fn table(&self) -> Table<'_> {
+        let heads = ["FILE", "LINE", "COLUMN", "SEVERITY", "CODE", "NAME", "OBJECT", "MESSAGE"];
+        let rows = self.shown.findings.iter().map(|finding| {
+            let object = finding.object.as_ref().map(ToString::to_string).unwrap_or_default();
+            [
+                finding.at.file.to_string(),
+                finding.at.line.to_string(),
+                finding.at.column.to_string(),
+                finding.severity.word().to_owned(),
+                finding.code.code.to_owned(),
+                finding.code.name.to_owned(),
+                object,
+                finding.message.clone(),
+            ]
+            .map(Cell::plain)
+            .to_vec()
+        });
+        Table { columns: heads.map(|head| Column::new(head, 0)).to_vec(), rows: feed(rows.collect()) }
+    }
+
+    fn names(&self) -> Feed<'_, String> {
+        let mut files: Vec<String> = self.shown.findings.iter().map(|finding| finding.at.file.to_string()).collect();
+        files.dedup();
+        feed(files)
+    }
+
+    fn table_is_findings(&self) -> bool {
+        true
+    }
+
+    fn excerpt(&self, at: &Location) -> Option<(u32, &str)> {
+        self.mesh.sources.excerpt(at)
+    }
+
+    fn subjects(&self) -> Option<Feed<'_, Subject>> {
+        Some(Box::new(|each| {
+            (0..self.mesh.objects.len()).map(|at| ObjectId(u32::try_from(at).unwrap_or(u32::MAX))).try_for_each(|id| {
+                let Some(object) = self.mesh.object_ref(id).filter(|object| !object.kind.is_empty()) else {
+                    return Ok(());
+                };
+                each(Subject { name: object.to_string(), at: self.mesh.locate(id, &Path::default()) })
+            })
+        }))
+    }
+
+    fn fails_from(&self) -> Option<Severity> {
+        self.fails_from
+    }
+}

@@ -1,0 +1,145 @@
+//! MC0304: a port of a STRICT workload that its sidecar does not capture (istio-mtls.md 1.5, B1).
+
+use crate::finding::{Confidence, EXCLUDED_PORT_BYPASSES_STRICT};
+use crate::lint::cause::Cause;
+use crate::lint::pods::{self, Pod, policy_place, strict_mode};
+use crate::lint::{Lint, Out};
+use crate::location::Path;
+use crate::model::service::TargetPort;
+use crate::model::{Proxy, Workload};
+use crate::mtls::endpoints::STATUS_PORTS;
+use crate::mtls::server::ModeFrom;
+use crate::yaml::Node;
+
+const EXCLUDE: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
+const INCLUDE: &str = "traffic.sidecar.istio.io/includeInboundPorts";
+
+/// The most ports of one annotation that are looked at.
+const MANY: usize = 64;
+
+/// Reports each annotation that takes a STRICT port away from its sidecar, or whose port callers cannot speak to.
+pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
+    for (number, workload) in (0..).zip(&lint.mesh.workloads) {
+        for key in [EXCLUDE, INCLUDE] {
+            let Some(list) = workload.annotations.get(key) else { continue };
+            let path = Path::new(workload.path).key("annotations").key(key);
+            let mut causes = lint.causes_of(&EXCLUDED_PORT_BYPASSES_STRICT);
+            let cause = causes.find(|cause| cause.object == workload.meta.id && cause.path == path);
+            let open = if key == EXCLUDE { open_ports(lint, number, workload, list) } else { Vec::new() };
+            if cause.is_some() || !open.is_empty() {
+                report(lint, out, workload, (key, path), &open, cause);
+            }
+        }
+    }
+}
+
+/// The excluded ports for which the policies say STRICT, and where.
+fn open_ports(lint: &Lint<'_>, number: u32, workload: &Workload, list: &str) -> Vec<(u16, ModeFrom)> {
+    if workload.proxy != Proxy::Sidecar {
+        return Vec::new();
+    }
+    let status: Option<u16> =
+        workload.annotations.get("status.sidecar.istio.io/port").and_then(|text| text.parse().ok());
+    let words = list.split(',').map(str::trim).take(MANY);
+    let ports =
+        words.filter_map(|word| if word == "*" { Some(0) } else { word.parse::<u16>().ok().filter(|n| *n != 0) });
+    let mut found: Vec<(u16, ModeFrom)> = ports
+        .filter(|port| !STATUS_PORTS.contains(port) && status != Some(*port))
+        .filter_map(|port| Some((port, strict_mode(lint, number, port)?)))
+        .collect();
+    found.sort_unstable_by_key(|(port, _)| *port);
+    found.dedup_by_key(|(port, _)| *port);
+    found
+}
+
+fn report(
+    lint: &Lint<'_>,
+    out: &mut Out<'_>,
+    workload: &Workload,
+    (key, path): (&str, Path),
+    open: &[(u16, ModeFrom)],
+    cause: Option<&Cause>,
+) {
+    let name = workload.meta.slash();
+    let ports: Vec<String> = open.iter().map(|(port, _)| port.to_string()).collect();
+    let which = match open {
+        [(0, _), ..] => "every port".to_owned(),
+        [_] => format!("port {}", ports.join("")),
+        _ => format!("ports {}", ports.join(", ")),
+    };
+    let fails = cause.map(|cause| cause.summary(lint.matrix));
+    let mut message = match (open.is_empty(), key) {
+        (false, _) => format!(
+            "{which} of {name} bypasses its sidecar: STRICT is not enforced, anyone may connect in plaintext, and callers with a sidecar are still told to send mutual TLS"
+        ),
+        (true, INCLUDE) => format!(
+            "{INCLUDE} leaves out a port of {name} that is called: it bypasses the sidecar, and callers with a sidecar are still told to send mutual TLS"
+        ),
+        (true, _) => format!(
+            "an excluded port of {name} bypasses its sidecar, and callers with a sidecar are still told to send mutual TLS"
+        ),
+    };
+    if let Some(fails) = &fails {
+        message = format!("{message}; {fails}");
+    }
+    let list =
+        if open.is_empty() || open.iter().any(|(port, _)| *port == 0) { "the port".to_owned() } else { which.clone() };
+    let verb = if key == EXCLUDE { "remove" } else { "add" };
+    let help = format!(
+        "{verb} {list} {} {key}; or, if it must stay open, say so: a PeerAuthentication with a selector and portLevelMtls DISABLE for it makes callers send plaintext",
+        if key == EXCLUDE { "from" } else { "to" }
+    );
+    let known = cause.is_some() || open.iter().any(|(port, _)| *port == 0 || is_served(lint, workload, *port));
+    let finding = out.add(workload.meta.id, path, message, help);
+    finding.confidence = pods::confidence(workload).max(if known { Confidence::High } else { Confidence::Medium });
+    // Where rows fail, the place of the policy is added with them.
+    if cause.is_none() {
+        finding.related.extend(open.first().and_then(|(_, from)| policy_place(lint.mesh, *from)));
+    }
+}
+
+/// Whether a container declares a port, or a Service of the namespace leads to it.
+fn is_served(lint: &Lint<'_>, workload: &Workload, port: u16) -> bool {
+    let declared = Pod::of(lint, workload).is_some_and(|pod| {
+        let containers = pod.containers();
+        let mut ports = containers.iter().flat_map(|c| c.node.get("ports").into_iter().flat_map(Node::items));
+        ports.any(|p| p.get("containerPort").and_then(Node::as_i64) == Some(i64::from(port)))
+    });
+    declared
+        || lint.mesh.services.iter().any(|service| {
+            service.meta.namespace == workload.meta.namespace
+                && service.selector.as_ref().is_some_and(|selector| selector.subset_of(&workload.labels))
+                && service.ports.iter().any(|p| p.target == TargetPort::Number(port))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lint::pods::tests::{STRICT, found};
+
+    #[test]
+    fn excluded_ports_that_are_strict_are_reported_once() {
+        let mesh = |annotations: &str, policy: &str| {
+            format!(
+                "{STRICT}apiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop}}\nspec: {{selector: {{app: web}}, ports: [{{name: http, port: 8080}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{app: web}}, annotations: {{{annotations}}}}}, spec: {{containers: [{{name: web}}]}}}}}}\n{policy}"
+            )
+        };
+        let exception = "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: web, namespace: shop}\nspec: {selector: {matchLabels: {app: web}}, mtls: {mode: STRICT}, portLevelMtls: {9000: {mode: DISABLE}}}\n";
+        let exclude = "traffic.sidecar.istio.io/excludeInboundPorts";
+        for (annotations, policy, count) in [
+            (format!("{exclude}: \"9000\""), "", 1),
+            (format!("{exclude}: \"8080\""), "", 1),
+            (format!("{exclude}: \"8080, 9000\""), "", 1),
+            (format!("{exclude}: \"*\""), "", 1),
+            (format!("{exclude}: \"9000\""), exception, 0),
+            (format!("{exclude}: \"15020\""), "", 0),
+            (format!("{exclude}: \"\""), "", 0),
+            (format!("{exclude}: \"0\""), "", 0),
+            ("traffic.sidecar.istio.io/includeInboundPorts: \"9000\"".to_owned(), "", 1),
+            ("traffic.sidecar.istio.io/includeInboundPorts: \"8080\"".to_owned(), "", 0),
+        ] {
+            let found = found(&mesh(&annotations, policy), "MC0304");
+            assert_eq!(found.len(), count, "{annotations} {found:?}");
+        }
+    }
+}
