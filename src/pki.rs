@@ -12,6 +12,7 @@ pub mod time;
 pub use chain::{builds, verify};
 pub use signature::{Hash, Scheme};
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -312,6 +313,19 @@ pub fn trust_domain(spiffe_id: &str) -> Option<&str> {
     let rest = spiffe_id.strip_prefix("spiffe://")?;
     let domain = rest.split('/').next()?;
     (!domain.is_empty()).then_some(domain)
+}
+
+/// `spiffe://cluster.local/ns/shop/sa/web` as `shop/web`; any other ID without its scheme.
+#[must_use]
+pub fn short_identity(id: &str) -> Cow<'_, str> {
+    let rest = id.strip_prefix("spiffe://").unwrap_or(id);
+    let of_mesh = rest.strip_prefix("cluster.local/ns/").and_then(|rest| rest.split_once("/sa/"));
+    match of_mesh {
+        Some((namespace, account)) if !namespace.contains('/') && !account.contains('/') => {
+            format!("{namespace}/{account}").into()
+        }
+        _ => rest.into(),
+    }
 }
 
 /// Kind and size of the key.

@@ -64,8 +64,8 @@ mod tests {
         }
         assert_eq!(nearest(&"severity".repeat(100), names), None);
         assert_eq!(
-            (did_you_mean("severty", names).as_str(), count(1, "file")),
-            ("; did you mean severity?", "1 file".to_owned())
+            (did_you_mean("severty", names).as_str(), count(1, "port"), count(2, "port")),
+            ("; did you mean severity?", "1 port".to_owned(), "2 ports".to_owned())
         );
     }
 }

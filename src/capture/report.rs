@@ -13,6 +13,7 @@ use super::vantage::{Sights, Vantage};
 use super::why::Why;
 use super::words::{address, grouped, payload, protocol, rfc3339, size, socket};
 use crate::finding::Finding;
+use crate::pki::short_identity;
 use crate::report::{self, Cell, Column, Feed, Held, Input, Line, List, Report, Section, Table, Tone};
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -300,23 +301,11 @@ fn sample(flow: &Flow) -> Cell {
 /// Who the two say they are, by their certificates: `shop/web -> shop/orders`.
 fn identity(flow: &Flow) -> Option<String> {
     let tls = flow.tls.as_deref();
-    let client = tls.and_then(|tls| tls.client_spiffe.as_deref()).map(short);
-    let server = tls.and_then(|tls| tls.server_spiffe.as_deref()).map(short);
+    let client = tls.and_then(|tls| tls.client_spiffe.as_deref()).map(short_identity);
+    let server = tls.and_then(|tls| tls.server_spiffe.as_deref()).map(short_identity);
     match (client, server) {
         (None, None) => None,
         (client, server) => Some(format!("{} -> {}", client.unwrap_or("?".into()), server.unwrap_or("?".into()))),
-    }
-}
-
-/// `spiffe://cluster.local/ns/shop/sa/web` as `shop/web`; any other ID without its scheme.
-fn short(id: &str) -> Cow<'_, str> {
-    let rest = id.strip_prefix("spiffe://").unwrap_or(id);
-    let of_mesh = rest.strip_prefix("cluster.local/ns/").and_then(|rest| rest.split_once("/sa/"));
-    match of_mesh {
-        Some((namespace, account)) if !namespace.contains('/') && !account.contains('/') => {
-            format!("{namespace}/{account}").into()
-        }
-        _ => rest.into(),
     }
 }
 

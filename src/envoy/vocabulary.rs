@@ -2,6 +2,7 @@
 
 use super::judged::{ClientCertificate, HeldCertificate, Judged, ModeSource, Side};
 use super::model::{Layer, NodeInfo, ProxyKind, Section, Socket, State, Tls};
+use crate::pki::short_identity;
 
 /// Times and lengths of time, as every command writes them.
 pub use crate::pki::time::{format as rfc3339, words as length};
@@ -135,23 +136,14 @@ pub fn socket(host: &str, port: u16) -> String {
     }
 }
 
-/// `spiffe://cluster.local/ns/shop/sa/web` as `shop/web`; any other ID without its scheme.
-#[must_use]
-pub fn identity(id: &str) -> String {
-    let rest = id.strip_prefix("spiffe://").unwrap_or(id);
-    let of_mesh = rest.strip_prefix("cluster.local/ns/").and_then(|rest| rest.split_once("/sa/"));
-    match of_mesh {
-        Some((namespace, account)) if !namespace.contains('/') && !account.contains('/') => {
-            format!("{namespace}/{account}")
-        }
-        _ => rest.to_owned(),
-    }
-}
-
 /// Who a certificate is of, in few words.
 #[must_use]
 pub fn holder(certificate: &HeldCertificate) -> Option<String> {
-    certificate.spiffe_id.as_deref().map(identity).or_else(|| certificate.subject.clone().filter(|one| !one.is_empty()))
+    certificate
+        .spiffe_id
+        .as_deref()
+        .map(|id| short_identity(id).into_owned())
+        .or_else(|| certificate.subject.clone().filter(|one| !one.is_empty()))
 }
 
 /// `6,012 clients`; `1 client`.
@@ -186,18 +178,6 @@ pub fn first_few(names: &[String], most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn identities_are_short_only_in_the_default_trust_domain() {
-        for (id, text) in [
-            ("spiffe://cluster.local/ns/shop/sa/web", "shop/web"),
-            ("spiffe://td1/ns/shop/sa/web", "td1/ns/shop/sa/web"),
-            ("spiffe://cluster.local/ns/shop/sa/web/x", "cluster.local/ns/shop/sa/web/x"),
-            ("urn:x", "urn:x"),
-        ] {
-            assert_eq!(identity(id), text);
-        }
-    }
 
     #[test]
     fn counts_and_lists_are_readable() {

@@ -151,21 +151,12 @@ pub fn names(all: impl IntoIterator<Item = String>) -> String {
     text
 }
 
-/// `1 workload`, `3 workloads`.
-#[must_use]
-pub fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn names_are_listed_and_then_counted() {
         let list = |names: &[&str]| super::names(names.iter().map(|name| (*name).to_owned()));
         assert_eq!(list(&["b", "a", "a"]), "a, b");
         assert_eq!(list(&["a", "b", "c", "d", "e"]), "a, b, c and 2 more");
-        assert_eq!((count(1, "port"), count(2, "port")), ("1 port".to_owned(), "2 ports".to_owned()));
     }
 }

@@ -127,3 +127,15 @@ fn a_spiffe_id_has_a_trust_domain() {
     assert_eq!(trust_domain("spiffe:///ns/a"), None);
     assert_eq!(trust_domain("https://west.local/"), None);
 }
+
+#[test]
+fn identities_are_short_only_in_the_default_trust_domain() {
+    for (id, text) in [
+        ("spiffe://cluster.local/ns/shop/sa/web", "shop/web"),
+        ("spiffe://td1/ns/shop/sa/web", "td1/ns/shop/sa/web"),
+        ("spiffe://cluster.local/ns/shop/sa/web/x", "cluster.local/ns/shop/sa/web/x"),
+        ("urn:x", "urn:x"),
+    ] {
+        assert_eq!(short_identity(id), text);
+    }
+}

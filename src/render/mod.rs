@@ -28,6 +28,7 @@ pub use envelope::{EdgeJson, EditJson, FindingJson, FixJson, PlaceJson, RelatedJ
 pub use style::escape;
 
 use crate::report::{Line, Report};
+use crate::words::edits;
 use std::io;
 use std::str::FromStr;
 use text::Shape;
@@ -131,22 +132,6 @@ pub fn render(report: &dyn Report, format: Format, style: Style, out: &mut dyn i
 /// What `out` says, unchanged.
 pub fn lines(lines: &[Line], style: Style, out: &mut dyn io::Write) -> io::Result<()> {
     text::lines(lines, style, out)
-}
-
-/// How many letters have to be put in, taken out or replaced to make one word the other (Levenshtein).
-fn edits(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut last = i + 1;
-        let mut next = vec![last];
-        for (y, pair) in b.chars().zip(row.windows(2)) {
-            let &[above_left, above] = pair else { continue };
-            last = (above_left + usize::from(x != y)).min(above + 1).min(last + 1);
-            next.push(last);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("capture", &["pki", "report", "finding", "location"]),
     ("lint", &["model", "yaml", "mtls", "report", "finding", "location", "words"]),
     ("config", &["yaml", "finding", "location", "words"]),
-    ("render", &["explain::PAGES", "report", "finding", "location"]),
+    ("render", &["explain::PAGES", "report", "finding", "location", "words"]),
     ("input", &["yaml", "model::kinds", "finding", "location"]),
     ("explain", &["finding", "mtls", "report"]),
     ("cli", &[]),

@@ -2,11 +2,12 @@
 
 use super::permissive_with_no_plaintext_client::Ready;
 use crate::finding::{Confidence, Finding, MESH_NOT_STRICT};
-use crate::lint::policies::{count, names, real};
+use crate::lint::policies::{names, real};
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::{MtlsMode, Proxy};
 use crate::mtls::server::wide_policies;
+use crate::words::count;
 use std::collections::BTreeMap;
 
 /// Workloads that accept plaintext, by namespace.

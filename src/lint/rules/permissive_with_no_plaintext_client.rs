@@ -1,13 +1,14 @@
 //! MC0109: PERMISSIVE although every known client already speaks mutual TLS: ready for STRICT.
 
 use crate::finding::Confidence;
-use crate::lint::policies::{count, level_of, real, shadowed_by};
+use crate::lint::policies::{level_of, real, shadowed_by};
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::MtlsMode;
 use crate::mtls::endpoints::Who;
 use crate::mtls::outcome::Status;
 use crate::mtls::server::Level;
+use crate::words::count;
 use std::collections::BTreeMap;
 
 /// Kinds of callers that are no workloads: the API server, and Prometheus.

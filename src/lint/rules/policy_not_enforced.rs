@@ -3,12 +3,13 @@
 //! Ports that annotations take out of capture are MC0304's, gateways MC0502's.
 
 use crate::finding::Confidence;
-use crate::lint::policies::{count, level_of, names, not_enforced, real, selected};
+use crate::lint::policies::{level_of, names, not_enforced, real, selected};
 use crate::lint::{Lint, Out, related};
 use crate::location::Path;
 use crate::model::{Labels, Mesh, MtlsMode, PeerAuthentication, Workload};
 use crate::mtls::clients::mesh_namespaces;
 use crate::mtls::server::Level;
+use crate::words::count;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Workloads that a finding points at.

@@ -1,9 +1,10 @@
 //! MC0101: a policy with a selector in the root namespace applies to nothing, not even there (A4).
 
-use crate::lint::policies::{count, level_of};
+use crate::lint::policies::level_of;
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::mtls::server::Level;
+use crate::words::count;
 
 /// The operator of OpenShift Service Mesh labels what it made itself.
 const OPERATOR: &str = "maistra-version";

@@ -2,12 +2,13 @@
 //! A11).
 
 use crate::finding::{Confidence, Severity};
-use crate::lint::policies::{count, level_of, real, selected};
+use crate::lint::policies::{level_of, real, selected};
 use crate::lint::{Lint, Out, related};
 use crate::location::Path;
 use crate::model::meta::order_known;
 use crate::model::{MtlsMode, PeerAuthentication};
 use crate::mtls::server::Level;
+use crate::words::count;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Numbers of the later policy and of the one before it, and for how many workloads (0: for all that may exist).
