@@ -3,6 +3,7 @@
 use crate::location::{Location, ObjectRef, Path};
 use crate::words;
 use std::fmt;
+use std::sync::Arc;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -297,8 +298,8 @@ pub struct Fix {
 /// Rows of the matrix of `tls-check` that fail because of a finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Workloads that call, as `namespace/name`.
-    pub clients: Vec<String>,
+    /// Workloads that call, as `namespace/name`. Edges with the same clients share the list.
+    pub clients: Arc<[String]>,
     /// The host that they call.
     pub host: String,
     /// The Service port.

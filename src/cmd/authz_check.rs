@@ -1,6 +1,6 @@
 //! `meshctl authz-check`: config dumps in, what each proxy was told out.
 
-use super::{Exit, Io, Output, outputs, write};
+use super::{Exit, Io, Output, outputs, print, say, write};
 use crate::cli::{AuthzCheck, Colour};
 use crate::envoy::compat;
 use crate::envoy::dump::{self, Wanted};
@@ -9,7 +9,7 @@ use crate::envoy::model::{NodeInfo, Proxy, Shape};
 use crate::envoy::report::{AuthzReport, Shown, View, has, input};
 use crate::envoy::{Query, judge};
 use crate::finding::{self, Finding, Severity};
-use crate::input::dumps;
+use crate::input::{dumps, files};
 use crate::location::Location;
 use crate::pki::time;
 use crate::render::{self, Format};
@@ -46,19 +46,19 @@ pub fn run(args: &AuthzCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let report = AuthzReport::new(proxies, gathered.inputs, gathered.findings, query.at, view);
     show(&report, args, &outputs, colour, io)?;
     for failure in &gathered.failures {
-        writeln!(io.stderr, "meshctl: {}", render::escape(failure))?;
+        say(io, &render::escape(failure))?;
     }
     if gathered.passed_over > 0 {
         let verb = if gathered.passed_over == 1 { " is" } else { "s are" };
         let count = gathered.passed_over;
-        writeln!(io.stderr, "meshctl: note: {count} JSON file{verb} something else than Envoy dumps, and passed over")?;
+        say(io, &format!("note: {count} JSON file{verb} something else than Envoy dumps, and passed over"))?;
     }
     if !gathered.failures.is_empty() {
         return Ok(Exit::Failed);
     }
     let exit = fail_on.judge(&report);
     if report.is_empty() {
-        writeln!(io.stderr, "meshctl: nothing to check: {}", what_is_missing(&report))?;
+        say(io, &format!("nothing to check: {}", what_is_missing(&report)))?;
     }
     Ok(exit)
 }
@@ -81,14 +81,14 @@ fn old_table(report: &AuthzReport, io: &mut Io<'_>) -> Result<()> {
     for judged in report.proxies() {
         match compat::table(judged) {
             Ok(table) => {
-                io.stdout.write_all(table.text(render::escape).as_bytes())?;
+                print(io, table.text(render::escape))?;
                 for note in &table.notes {
-                    writeln!(io.stderr, "meshctl: note: {}", render::escape(note))?;
+                    say(io, &format!("note: {}", render::escape(note)))?;
                 }
             }
             Err(why) => {
                 let text = format!("{}: no table, as the old command had none: {why}", judged.proxy.path);
-                writeln!(io.stderr, "meshctl: {}", render::escape(&text))?;
+                say(io, &render::escape(&text))?;
             }
         }
     }
@@ -232,7 +232,7 @@ fn gather(args: &AuthzCheck, endpoints: bool, io: &mut Io<'_>) -> Result<Gathere
     let wanted = Wanted { endpoints };
     let stdin = std::mem::replace(&mut io.stdin, Box::new(std::io::empty()));
     let mut proxies = Vec::new();
-    dumps::each(&args.filename, stdin, |path, source| {
+    let unread = dumps::each(&args.filename, stdin, |path, source| {
         let proxy = match source {
             Ok(input) => dump::from_reader(path, input, wanted),
             Err(why) => {
@@ -254,6 +254,7 @@ fn gather(args: &AuthzCheck, endpoints: bool, io: &mut Io<'_>) -> Result<Gathere
             }
         }
     })?;
+    gathered.findings.extend(unread.iter().map(files::Unread::finding));
     gathered.proxies = dump::join(proxies);
     Ok(gathered)
 }

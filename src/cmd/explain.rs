@@ -1,6 +1,6 @@
 //! `meshctl explain`: from a code or a symptom to cause and repair.
 
-use super::{Exit, Io};
+use super::{Exit, Io, print, unless_closed};
 use crate::cli::{Colour, Explain};
 use crate::explain::{Meaning, failure_lines, find, index};
 use crate::render::{self, Style};
@@ -17,11 +17,11 @@ const WIDTH: usize = 100;
 pub fn run(args: &Explain, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let text = args.what.join(" ");
     if text.trim().is_empty() {
-        write!(io.stdout, "{}", index())?;
+        print(io, index())?;
         return Ok(Exit::Clean);
     }
     match find(&text) {
-        Some(Meaning::Finding(_, page)) => write!(io.stdout, "{page}")?,
+        Some(Meaning::Finding(_, page)) => print(io, page)?,
         Some(Meaning::Failures(infos)) => {
             let mut lines = Vec::new();
             if infos.len() > 1 {
@@ -35,7 +35,7 @@ pub fn run(args: &Explain, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
             // Prose is read best in lines of about that length, in a pipe too.
             let width = io.width.map_or(WIDTH, |width| width.min(WIDTH));
             let style = Style { width: Some(width), colour: super::coloured(colour, io) };
-            render::lines(&lines, style, io.stdout)?;
+            unless_closed(render::lines(&lines, style, io.stdout))?;
         }
         None => bail!("nothing is known of {text:?}; meshctl explain without a word lists all codes"),
     }

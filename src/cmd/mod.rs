@@ -6,6 +6,7 @@ pub mod lint;
 pub mod options;
 pub mod pcap_verify;
 pub mod progress;
+pub mod settled;
 pub mod tls_check;
 
 use crate::cli::{Cli, Colour, Command};
@@ -73,14 +74,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
         Command::Completion(args) => {
             let mut script = Vec::new();
             clap_complete::generate(args.shell, &mut Cli::command(), "meshctl", &mut script);
-            io.stdout.write_all(&script).map(|()| Exit::Clean).map_err(Into::into)
+            print(io, &script).map(|()| Exit::Clean)
         }
     };
-    let flushed = result.and_then(|exit| io.stdout.flush().map(|()| exit).map_err(Into::into));
+    let flushed = result.and_then(|exit| Ok(unless_closed(io.stdout.flush()).map(|()| exit)?));
     flushed.unwrap_or_else(|error| {
-        if is_closed_pipe(&error) {
-            return Exit::Clean;
-        }
         // What a library says of a path or a glob is text from outside too.
         let text = crate::render::escape(&format!("{error:#}")).into_owned();
         // Nothing is left to be done where stderr is closed as well.
@@ -99,12 +97,32 @@ fn usage(error: &clap::Error, io: &mut Io<'_>) -> Exit {
     exit
 }
 
-/// A reader that went away (`| head`) is no error.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+/// A reader that went away (`| head`) is no error, and changes nothing of what was found.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
+
+/// Prints a text that is no report.
+///
+/// # Errors
+/// Standard output cannot be written; that nobody reads it is none.
+pub fn print(io: &mut Io<'_>, text: impl AsRef<[u8]>) -> Result<()> {
+    Ok(unless_closed(io.stdout.write_all(text.as_ref()))?)
+}
+
+/// Says something beside the report, on standard error.
+///
+/// # Errors
+/// Standard error cannot be written; that nobody reads it is none.
+pub fn say(io: &mut Io<'_>, text: &str) -> Result<()> {
+    Ok(unless_closed(writeln!(io.stderr, "meshctl: {text}"))?)
+}
+
+/// Said where a run fails although it has a report.
+pub const UNREADABLE: &str = "something in the folders could not be read (MC0001 above); the rest was judged";
 
 /// One `-o FORMAT[=PATH]`.
 #[derive(Clone, Debug)]
@@ -143,28 +161,95 @@ fn coloured(colour: Colour, io: &Io<'_>) -> bool {
     }
 }
 
-/// Writes a report in every format that was asked for.
+/// Writes a report in every format that was asked for: the files first, so that a reader of standard output that goes
+/// away takes nothing from them.
 ///
 /// # Errors
-/// A file that cannot be written, or a closed pipe.
+/// The first output that cannot be written; the others are.
 pub fn write(report: &dyn Report, outputs: &[Output], colour: Colour, io: &mut Io<'_>) -> Result<()> {
-    for output in outputs {
-        match &output.path {
+    let mut result = Ok(());
+    let (files, standard): (Vec<_>, Vec<_>) = outputs.iter().partition(|output| output.path.is_some());
+    for output in files.into_iter().chain(standard) {
+        let written = match &output.path {
             Some(path) => {
-                let file = std::fs::File::create(path).with_context(|| format!("could not write {path}"))?;
-                let mut file = io::BufWriter::new(file);
                 let style = Style { width: None, colour: colour == Colour::Always };
-                render(report, output.format, style, &mut file)
-                    .and_then(|()| file.flush())
-                    .with_context(|| format!("could not write {path}"))?;
+                std::fs::File::create(path)
+                    .and_then(|file| draw(report, output.format, style, file))
+                    .with_context(|| format!("could not write {path}"))
             }
             None => {
-                let colour = coloured(colour, io);
-                let mut out = io::BufWriter::with_capacity(1 << 16, &mut *io.stdout);
-                render(report, output.format, Style { width: io.width, colour }, &mut out)?;
-                out.flush()?;
+                let style = Style { width: io.width, colour: coloured(colour, io) };
+                draw(report, output.format, style, &mut *io.stdout).context("could not write to standard output")
+            }
+        };
+        result = result.and(written);
+    }
+    result
+}
+
+fn draw(report: &dyn Report, format: Format, style: Style, out: impl Write) -> io::Result<()> {
+    let mut out = io::BufWriter::with_capacity(1 << 16, out);
+    let drawn = render(report, format, style, &mut out).and_then(|()| out.flush());
+    if drawn.is_err() {
+        // What is left in the buffer would only be tried again.
+        let _ = out.into_parts();
+    }
+    unless_closed(drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pipe that is closed after some bytes.
+    struct Closed(usize);
+
+    impl Write for Closed {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.0);
+            self.0 -= taken;
+            if taken == 0 { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(taken) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_changes_neither_the_exit_code_nor_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let kind = "apiVersion: security.istio.io/v1\nkind: PeerAuthenticatoin\nmetadata: {name: a}\n";
+        std::fs::write(path("a.yaml"), kind).unwrap();
+        let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let beside = format!("json={}", path("out"));
+        for (args, code) in [
+            (vec!["lint", &path("a.yaml"), "-o", "table", "-o", &beside], 1),
+            (vec!["lint", &path("a.yaml"), "--fail-on", "never", "-o", "sarif", "-o", &beside], 0),
+            (vec!["tls-check", "-f", &path("a.yaml"), "-o", "table", "-o", &beside], 1),
+            (vec!["authz-check", "-f", dump, "-o", "json", "-o", &beside], 2),
+            (vec!["explain", "MC0201"], 0),
+            (vec!["completion", "bash"], 0),
+        ] {
+            for taken in [0, 7] {
+                let _ = std::fs::remove_file(path("out"));
+                let mut stderr = Closed(0);
+                let mut io = Io {
+                    stdin: Box::new(io::empty()),
+                    stdout: &mut Closed(taken),
+                    stderr: &mut stderr,
+                    width: None,
+                    colour: false,
+                    stderr_is_terminal: false,
+                };
+                let typed = std::iter::once("meshctl").chain(args.iter().copied()).map(Into::into);
+                assert_eq!(run(typed, &mut io).code(), code, "{args:?}");
+                if args.contains(&&*beside) {
+                    let text = std::fs::read_to_string(path("out")).unwrap();
+                    assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{args:?}: {text}");
+                }
             }
         }
     }
-    Ok(())
 }

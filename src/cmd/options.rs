@@ -12,6 +12,14 @@ use std::path::Path;
 /// # Errors
 /// A variable that is not known, a mesh configuration that cannot be read.
 pub fn options(args: &MeshArgs, default_namespace: &str) -> Result<Options> {
+    options_from(args, default_namespace, "--mesh-config")
+}
+
+/// The same, where something else than a flag may have named the mesh configuration.
+///
+/// # Errors
+/// As [`options`].
+pub fn options_from(args: &MeshArgs, default_namespace: &str, place: &str) -> Result<Options> {
     let mut env = IstiodEnv::default();
     for pair in &args.istiod_env {
         env.set(pair).map_err(|why| anyhow!("--istiod-env: {why}"))?;
@@ -19,7 +27,7 @@ pub fn options(args: &MeshArgs, default_namespace: &str) -> Result<Options> {
     Ok(Options {
         root_namespace: args.root_namespace.clone(),
         trust_domain: args.trust_domain.clone(),
-        mesh_config: args.mesh_config.as_deref().map(mesh_config).transpose()?,
+        mesh_config: args.mesh_config.as_deref().map(|path| mesh_config(path, place)).transpose()?,
         env,
         assume_injected: true,
         default_namespace: default_namespace.to_owned(),
@@ -27,23 +35,21 @@ pub fn options(args: &MeshArgs, default_namespace: &str) -> Result<Options> {
     })
 }
 
-/// Reads `--mesh-config`: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
-fn mesh_config(path: &str) -> Result<MeshConfig> {
-    let bytes = files::read(Path::new(path)).context("--mesh-config")?;
-    let text = String::from_utf8(bytes).with_context(|| format!("--mesh-config: {path} is not UTF-8"))?;
-    let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("--mesh-config: {path} is not one YAML document"))?;
+/// Reads the mesh configuration that `place` names: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
+fn mesh_config(path: &str, place: &str) -> Result<MeshConfig> {
+    let bytes = files::read(Path::new(path)).with_context(|| place.to_owned())?;
+    let text = String::from_utf8(bytes).with_context(|| format!("{place}: {path} is not UTF-8"))?;
+    let tree = yaml::parse_text(&text).ok_or_else(|| anyhow!("{place}: {path} is not one YAML document"))?;
     let root = tree.root();
     let inner = match root.find("data.mesh").and_then(|node| node.as_str()) {
-        Some(text) => {
-            Some(yaml::parse_text(text).ok_or_else(|| anyhow!("--mesh-config: data.mesh of {path} is not YAML"))?)
-        }
+        Some(text) => Some(yaml::parse_text(text).ok_or_else(|| anyhow!("{place}: data.mesh of {path} is not YAML"))?),
         None => None,
     };
     let root = inner.as_ref().map_or_else(|| root.find("spec.meshConfig").unwrap_or(root), yaml::Tree::root);
     let mut problems = Vec::new();
     let config = MeshConfig::read(root, &mut problems);
     match problems.first() {
-        Some(problem) => bail!("--mesh-config: {path}: {problem}"),
+        Some(problem) => bail!("{place}: {path}: {problem}"),
         None => Ok(config),
     }
 }

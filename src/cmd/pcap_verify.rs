@@ -1,7 +1,7 @@
 //! `meshctl pcap-verify`: captures in, what each flow is out.
 
 use super::progress::Progress;
-use super::{Exit, Io, outputs, write};
+use super::{Exit, Io, outputs, say, write};
 use crate::capture::exempt::{Exemptions, Rule};
 use crate::capture::flow::{Capture, Grade};
 use crate::capture::judge::{self, Class, Policy, undecoded};
@@ -58,7 +58,7 @@ fn judged(
             0 => "nothing to check: the capture has no flow",
             _ => "nothing to check: no flow counts, so none meets --require",
         };
-        writeln!(io.stderr, "meshctl: {what}")?;
+        say(io, what)?;
     }
     Ok(exit)
 }

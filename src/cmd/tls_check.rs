@@ -1,7 +1,7 @@
 //! `meshctl tls-check`: manifests in, the matrix out.
 
 use super::options::options;
-use super::{Exit, Io, outputs, write};
+use super::{Exit, Io, UNREADABLE, outputs, say, write};
 use crate::cli::{Colour, TlsCheck};
 use crate::finding::Severity;
 use crate::input::files;
@@ -31,11 +31,16 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let gathered = files::gather(&args.filename, &mut *io.stdin)?;
     let mut mesh = model::load(gathered.sources, options);
     mesh.add_unread(gathered.findings);
+    let failed = gathered.failed;
     let filter = filter(args, &mesh)?;
     let matrix = check(&mesh);
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
     let report = TlsReport::new(matrix, filter, view);
     write(&report, &outputs, colour, io)?;
+    if failed {
+        say(io, UNREADABLE)?;
+        return Ok(Exit::Failed);
+    }
     let unread = mesh.findings.iter().any(|finding| finding.severity == Severity::Error);
     let named = args.from.is_some() || args.pod.is_some();
     let exit = fail_on.judge(report.counts(), report.unfiltered(), unread, named);
@@ -49,7 +54,7 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
             }
             false => "nothing to check: the input holds services, and no workload that could call them",
         };
-        writeln!(io.stderr, "meshctl: {what}")?;
+        say(io, what)?;
     }
     Ok(exit)
 }
@@ -199,9 +204,16 @@ fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u
         }
     };
     let here = |w: &Workload| namespaces.is_empty() || namespaces.iter().any(|ns| **ns == *w.meta.namespace);
+    // Services with one selector have one stand-in, which answers to all of their names.
+    let stands_for = |w: &Workload, name: &str| {
+        let beside = || mesh.services.iter().filter(|service| service.meta.namespace == w.meta.namespace);
+        let own = || beside().find(|service| service.meta.id == w.meta.id);
+        let mut named = beside().filter(|service| *service.meta.name == *name && service.selector.is_some());
+        w.kind == "Service" && named.any(|service| own().is_some_and(|own| own.selector == service.selector))
+    };
     // Where only policies are known, a namespace stands for the clients in it.
     let exact = |w: &Workload, name: &str| {
-        (*w.meta.name == *name || w.kind == "Namespace" && *w.meta.namespace == *name)
+        (*w.meta.name == *name || w.kind == "Namespace" && *w.meta.namespace == *name || stands_for(w, name))
             && kind.is_none_or(|kind| w.kind == kind)
     };
     // A Pod answers to the name of its Deployment: its ReplicaSet's name is that name, a dash and a hash.
@@ -269,4 +281,32 @@ fn services(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<
     let any = mesh.services.iter().map(|s| service_name(mesh, s)).take(5).collect();
     let hint = hint(near, any);
     bail!("no service of the input is called {typed}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::location::Sources;
+
+    #[test]
+    fn a_stand_in_answers_to_every_service_that_it_stands_for() {
+        let service = |name: &str, selector: &str| {
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: a}}\n\
+                 spec: {{selector: {{{selector}}}, ports: [{{port: 80}}]}}\n---\n"
+            )
+        };
+        let text = service("web", "app: web") + &service("api", "app: web") + &service("v1", "app: web, version: v1");
+        let mut sources = Sources::default();
+        sources.add("mesh.yaml", text);
+        let mesh = model::load(sources, Options::default());
+        let named = |typed: &str| -> Result<Vec<String>> {
+            let found = clients(&mesh, typed, &[])?;
+            Ok(found.iter().map(|n| mesh.workloads[*n as usize].meta.slash()).collect())
+        };
+        for (typed, want) in [("web", "a/api"), ("api.a", "a/api"), ("web.a", "a/api"), ("v1", "a/v1")] {
+            assert_eq!(named(typed).unwrap(), [want], "{typed}");
+        }
+        assert!(named("v2").is_err());
+    }
 }

@@ -4,7 +4,8 @@
 //! Mapping a file would take no less time (measured), and a mapped file that another program cuts off ends this one.
 
 use super::captures::{self, Input};
-use super::files;
+use super::files::{self, Found, Unread};
+use super::settings::Exclude;
 use anyhow::{Result, bail};
 use std::collections::HashSet;
 use std::io::Read;
@@ -13,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 /// Hands every input that the user typed to `take`, with the path that is shown, in that order; a file that was handed
-/// over is not handed over again. What cannot be opened is handed over as the reason, in words.
+/// over is not handed over again. What cannot be opened is handed over as the reason, in words. The answer is what was met
+/// in folders and holds nothing: links that lead nowhere, pipes.
 ///
 /// In folders the files are read whose names end in `.json`, `.gz` or `.zst`, or hold `config_dump`.
 ///
@@ -23,15 +25,22 @@ pub fn each(
     typed: &[String],
     stdin: impl Read + Send + 'static,
     mut take: impl FnMut(&str, Result<&mut Input, String>),
-) -> Result<()> {
+) -> Result<Vec<Unread>> {
     let mut seen = HashSet::new();
     let mut paths = Vec::new();
+    let mut passed_over = Vec::new();
     for one in typed {
         let found = match one.as_str() {
-            "-" => vec![PathBuf::from("-")],
-            _ => files::expand(one, &is_dump, ".json, .gz or .zst file")?,
+            "-" => Found { files: vec![PathBuf::from("-")], ..Found::default() },
+            _ => files::expand(one, &is_dump, ".json, .gz or .zst file", &Exclude::default())?,
         };
-        for path in found {
+        for unread in found.unread {
+            match unread.failed {
+                true => take(&files::shown(&unread.path), Err(unread.why)),
+                false => passed_over.push(unread),
+            }
+        }
+        for path in found.files {
             let identity = path.canonicalize().unwrap_or_else(|_| path.clone());
             if seen.insert(identity) {
                 paths.push(path);
@@ -54,7 +63,7 @@ pub fn each(
             Err(why) => take(shown, Err(why)),
         }
     }
-    Ok(())
+    Ok(passed_over)
 }
 
 /// Whether a file in a folder is read.

@@ -15,11 +15,7 @@ const DEPTH: usize = 64;
 #[must_use]
 pub fn nearest(path: &str, name: &str) -> Option<PathBuf> {
     let typed = if path == "-" { Path::new("") } else { Path::new(path) };
-    // A glob starts where its first special character stands.
-    let fixed: PathBuf = typed
-        .components()
-        .take_while(|part| !part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{']))
-        .collect();
+    let fixed = files::before_glob(typed);
     let start = if or_here(&fixed).is_dir() { fixed } else { fixed.parent().map(Path::to_owned).unwrap_or_default() };
     let first = Some(start.join(name)).filter(|file| file.is_file());
     let mut found = None;
@@ -37,7 +33,7 @@ pub fn nearest(path: &str, name: &str) -> Option<PathBuf> {
     first
 }
 
-fn or_here(folder: &Path) -> &Path {
+pub(super) fn or_here(folder: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
@@ -75,11 +71,17 @@ pub fn create(path: &Path, text: &str) -> Result<()> {
     file.write_all(text.as_bytes()).with_context(|| format!("could not write {}", path.display()))
 }
 
-/// Files that are not read.
-#[derive(Debug)]
+/// Files that are not read; by default there are none.
+#[derive(Clone, Debug)]
 pub struct Exclude {
     folder: PathBuf,
     patterns: Gitignore,
+}
+
+impl Default for Exclude {
+    fn default() -> Self {
+        Self { folder: PathBuf::new(), patterns: Gitignore::empty() }
+    }
 }
 
 impl Exclude {
@@ -97,11 +99,29 @@ impl Exclude {
         Ok(Self { folder, patterns: builder.build()? })
     }
 
-    /// Whether a file is excluded, by itself or by a folder above it. What lies elsewhere never is.
+    /// Whether a folder that is excluded need not be looked into: no pattern takes a file in it back.
     #[must_use]
-    pub fn covers(&self, file: &Path) -> bool {
-        let inside = file.strip_prefix(&self.folder).ok().filter(|inside| !inside.as_os_str().is_empty());
-        inside.is_some_and(|inside| self.patterns.matched_path_or_any_parents(inside, false).is_ignore())
+    pub fn is_by_folder(&self) -> bool {
+        !self.patterns.is_empty() && self.patterns.num_whitelists() == 0
+    }
+
+    /// Whether a file is excluded, by itself or by a folder above it: as it is called, or, where links lead to it, as the
+    /// file system calls it. What lies elsewhere never is.
+    #[must_use]
+    pub fn covers(&self, file: &Path, is_folder: bool) -> bool {
+        if self.patterns.is_empty() {
+            return false;
+        }
+        let matches = |place: &Path| {
+            let inside = place.strip_prefix(&self.folder).ok().filter(|inside| !inside.as_os_str().is_empty());
+            inside.is_some_and(|inside| self.patterns.matched_path_or_any_parents(inside, is_folder).is_ignore())
+        };
+        // A link that leads nowhere has a place all the same.
+        let real = file.canonicalize().ok().or_else(|| {
+            let folder = or_here(file.parent()?).canonicalize().ok()?;
+            Some(folder.join(file.file_name()?))
+        });
+        std::path::absolute(file).is_ok_and(|place| matches(&place)) || real.is_some_and(|place| matches(&place))
     }
 }
 
@@ -121,9 +141,11 @@ mod tests {
             ("top.yaml", true),
             ("a/top.yaml", false),
         ] {
-            assert_eq!(exclude.covers(&exclude.folder.join(file)), covered, "{file}");
+            assert_eq!(exclude.covers(&exclude.folder.join(file), false), covered, "{file}");
         }
-        assert!(!exclude.covers(Path::new("/elsewhere/vendor/a.yaml")) && !exclude.covers(&exclude.folder));
+        assert!(!exclude.covers(Path::new("/elsewhere/vendor/a.yaml"), false));
+        assert!(!exclude.covers(&exclude.folder, true) && exclude.covers(Path::new("a/vendor"), true));
+        assert!(!exclude.is_by_folder() && !Exclude::default().covers(Path::new("vendor/a.yaml"), false));
     }
 
     #[test]

@@ -18,17 +18,22 @@ use crate::model::destination_rule::{TlsMode, TrafficPolicy};
 use crate::model::service::Origin;
 use crate::model::{Mesh, MtlsMode, ObjectId, PeerAuthentication, Proxy, Service};
 use crate::mtls::because::tls_path;
-use crate::mtls::check::{Cell, Matrix, Row, ServiceRows};
+use crate::mtls::check::{Cell, ClientSet, Matrix, Row, ServiceRows};
 use crate::mtls::client::{Decision, Reach, TlsFrom, Uncaptured, Unknown, Why, tls_at};
 use crate::mtls::endpoints::{Bypass, Endpoint, Front, Who, name_of};
-use crate::mtls::mend::mend;
+use crate::mtls::mend::mend_at;
 use crate::mtls::outcome::{Failure, Status, Wire};
 use crate::mtls::select::{Clients, Filter, subset_name};
-use std::collections::BTreeMap;
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The most clients that an [`Edge`] names.
 const NAMED: usize = 1000;
+
+/// The most ports that a repair names, and the most servers of each.
+const MANY_PORTS: usize = 50;
+const MANY_SERVERS: usize = 5;
 
 /// A defect that makes rows fail.
 #[derive(Clone, Debug)]
@@ -52,8 +57,8 @@ pub struct Covered {
     pub row: usize,
     /// Number of the cell in that.
     pub cell: usize,
-    /// Numbers of the clients in [`Mesh::workloads`].
-    pub clients: Vec<u32>,
+    /// Numbers of the clients in [`Mesh::workloads`], ascending. Cells with the same clients share the list.
+    pub clients: Arc<[u32]>,
 }
 
 /// The first workload of each namespace with each kind of proxy.
@@ -73,8 +78,7 @@ type Key = (&'static str, ObjectId, String);
 /// The cause of every CONFLICT cell, clients outside the mesh aside; sorted by code and place.
 #[must_use]
 pub fn causes(matrix: &Matrix<'_>) -> Vec<Cause> {
-    let filter = Filter::default();
-    let first = first_alike(matrix.mesh);
+    let mut lists = Lists::new(matrix);
     let mut all: BTreeMap<Key, Cause> = BTreeMap::new();
     for (service, rows) in matrix.services.iter().enumerate() {
         for (number, row) in rows.rows.iter().enumerate() {
@@ -82,13 +86,16 @@ pub fn causes(matrix: &Matrix<'_>) -> Vec<Cause> {
             if !row.cells.iter().any(failing) {
                 continue;
             }
-            let clients = Clients::new(matrix, &row.clients, &filter).workloads();
             for (at, cell) in row.cells.iter().enumerate().filter(|(_, cell)| failing(cell)) {
-                for (cause, clients) in split(matrix, rows, row, cell, &clients, &first) {
-                    let (code, object, path) = cause;
-                    let key = (code.code, object, path.as_str().to_owned());
-                    let one = all.entry(key).or_insert_with(|| Cause { code, object, path, covers: Vec::new() });
-                    one.covers.push(Covered { service, row: number, cell: at, clients });
+                let mut cover = |place: &Place, clients: Arc<[u32]>| {
+                    let (code, object, path) = place;
+                    let one = all.entry((code.code, *object, path.as_str().to_owned()));
+                    let new = || Cause { code, object: *object, path: path.clone(), covers: Vec::new() };
+                    one.or_insert_with(new).covers.push(Covered { service, row: number, cell: at, clients });
+                };
+                match of_server(matrix, rows, row, cell).or_else(|| of_rule(matrix, rows, row, cell)) {
+                    Some(place) => cover(&place, lists.whole(row)),
+                    None => lists.split(row).iter().for_each(|(place, clients)| cover(place, clients.clone())),
                 }
             }
         }
@@ -99,28 +106,56 @@ pub fn causes(matrix: &Matrix<'_>) -> Vec<Cause> {
 /// A place and the code that reports it.
 type Place = (&'static Code, ObjectId, Path);
 
-/// The causes of one cell. All clients of a row get the same answer from the same objects, but for applications without
-/// a proxy: there the object that should change is the client's own, one per namespace.
-fn split(
-    matrix: &Matrix<'_>,
-    rows: &ServiceRows<'_>,
-    row: &Row,
-    cell: &Cell,
-    clients: &[u32],
-    first: &First,
-) -> Vec<(Place, Vec<u32>)> {
-    if let Some(place) = of_server(matrix, rows, row, cell).or_else(|| of_rule(matrix, rows, row, cell)) {
-        return vec![(place, clients.to_vec())];
+/// Clients by the place that should change.
+type Groups = Arc<[(Place, Arc<[u32]>)]>;
+
+/// Lists of clients, each made once: the same clients call most services of a mesh.
+struct Lists<'a, 'm> {
+    matrix: &'a Matrix<'m>,
+    first: First,
+    whole: HashMap<&'a ClientSet, Arc<[u32]>>,
+    split: HashMap<(&'a ClientSet, Reach), Groups>,
+}
+
+impl<'a, 'm> Lists<'a, 'm> {
+    fn new(matrix: &'a Matrix<'m>) -> Self {
+        Self { matrix, first: first_alike(matrix.mesh), whole: HashMap::new(), split: HashMap::new() }
     }
-    let mut by_client: Vec<(Place, Vec<u32>)> = Vec::new();
-    for number in clients {
-        let Some(place) = of_client(matrix, row, first, *number) else { continue };
-        match by_client.iter_mut().find(|((_, object, _), _)| *object == place.1) {
-            Some((_, members)) => members.push(*number),
-            None => by_client.push((place, vec![*number])),
+
+    /// All clients of a row.
+    fn whole(&mut self, row: &'a Row) -> Arc<[u32]> {
+        let all = || Clients::new(self.matrix, &row.clients, &Filter::default()).workloads().into();
+        self.whole.entry(&row.clients).or_insert_with(all).clone()
+    }
+
+    /// The clients of a row by what they do themselves. All of them get the same answer from the same objects, but for
+    /// applications without a proxy: there the object that should change is the client's own, one per namespace.
+    fn split(&mut self, row: &'a Row) -> Groups {
+        let key = (&row.clients, row.decision.reach);
+        if let Some(groups) = self.split.get(&key) {
+            return groups.clone();
         }
+        let mut by_object: BTreeMap<ObjectId, (Place, Vec<u32>)> = BTreeMap::new();
+        for number in self.whole(row).iter() {
+            let Some(place) = of_client(self.matrix, row.decision.reach, &self.first, *number) else { continue };
+            by_object.entry(place.1).or_insert_with(|| (place, Vec::new())).1.push(*number);
+        }
+        let groups: Groups = by_object.into_values().map(|(place, clients)| (place, clients.into())).collect();
+        self.split.insert(key, groups.clone());
+        groups
     }
-    by_client
+}
+
+/// The names of clients, made once for each list of numbers; by the list's address, which stays its own while it is kept.
+#[derive(Default)]
+pub struct Names(HashMap<*const u32, (Arc<[u32]>, Arc<[String]>)>);
+
+impl Names {
+    fn of(&mut self, mesh: &Mesh, clients: &Arc<[u32]>) -> Arc<[String]> {
+        let name = |n: &u32| mesh.workloads.get(*n as usize).map(|workload| workload.meta.slash());
+        let new = || (clients.clone(), clients.iter().take(NAMED).filter_map(name).collect());
+        self.0.entry(clients.as_ptr()).or_insert_with(new).1.clone()
+    }
 }
 
 /// The endpoint of a cell.
@@ -320,11 +355,11 @@ fn gateway(rows: &ServiceRows<'_>, row: &Row, cell: &Cell) -> bool {
 }
 
 /// What the client's own workload does: no proxy in a namespace of the mesh, or a call that bypasses it.
-fn of_client(matrix: &Matrix<'_>, row: &Row, first: &First, client: u32) -> Option<Place> {
+fn of_client(matrix: &Matrix<'_>, reach: Reach, first: &First, client: u32) -> Option<Place> {
     let mesh = matrix.mesh;
     let workload = mesh.workloads.get(client as usize)?;
     // Clients that different Sidecars limit stand in one row: each obeys its own.
-    let code = match row.decision.reach {
+    let code = match reach {
         Reach::PassedThrough(_) => Some(&PLAINTEXT_TO_STRICT),
         Reach::BlackHoled(_) => Some(&SERVICE_NOT_IMPORTED),
         _ => None,
@@ -337,11 +372,11 @@ fn of_client(matrix: &Matrix<'_>, row: &Row, first: &First, client: u32) -> Opti
             None => (code, workload.meta.id, Path::default()),
         });
     }
-    if let Reach::NotCaptured(Uncaptured::User1337) = row.decision.reach {
+    if let Reach::NotCaptured(Uncaptured::User1337) = reach {
         return Some((&UID_1337_BYPASSES_CAPTURE, workload.meta.id, Path::default()));
     }
     // One finding for all workloads of a namespace that have no proxy: at the first of them.
-    let object = match row.decision.reach {
+    let object = match reach {
         Reach::NoProxy => first.get(&(workload.meta.namespace.clone(), workload.proxy)).copied(),
         _ => None,
     };
@@ -353,24 +388,79 @@ impl Cause {
     /// The row and cell that stand for it.
     #[must_use]
     pub fn sample<'a, 'm>(&self, matrix: &'a Matrix<'m>) -> Option<(&'a ServiceRows<'m>, &'a Row, &'a Cell, u32)> {
+        let of = |one: &Covered| {
+            let rows = matrix.services.get(one.service)?;
+            let row = rows.rows.get(one.row)?;
+            Some((rows, row, row.cells.get(one.cell)?))
+        };
+        // A server that calls itself is the least telling of its clients.
+        let other = self.covers.iter().find_map(|one| {
+            let (rows, row, cell) = of(one)?;
+            let server = endpoint_of(rows, row, cell).map(|endpoint| endpoint.who);
+            let client = one.clients.iter().find(|client| server != Some(Who::Workload(**client)))?;
+            Some((rows, row, cell, *client))
+        });
         let first = self.covers.first()?;
-        let rows = matrix.services.get(first.service)?;
-        let row = rows.rows.get(first.row)?;
-        Some((rows, row, row.cells.get(first.cell)?, *first.clients.first()?))
+        other.or_else(|| of(first).zip(first.clients.first()).map(|((rows, row, cell), n)| (rows, row, cell, *n)))
+    }
+
+    /// Does nothing but the server itself call?
+    #[must_use]
+    pub fn only_itself(&self, matrix: &Matrix<'_>) -> bool {
+        self.sample(matrix).is_some_and(|(rows, row, cell, client)| {
+            endpoint_of(rows, row, cell).is_some_and(|endpoint| endpoint.who == Who::Workload(client))
+        })
+    }
+
+    /// The workloads that are called, each with its port, where they are known.
+    #[must_use]
+    pub fn servers(&self, matrix: &Matrix<'_>) -> BTreeSet<(u32, u16)> {
+        let server = |one: &Covered| {
+            let rows = matrix.services.get(one.service)?;
+            let row = rows.rows.get(one.row)?;
+            let endpoint = endpoint_of(rows, row, row.cells.get(one.cell)?)?;
+            if let Who::Workload(number) = endpoint.who { Some((number, endpoint.port)) } else { None }
+        };
+        self.covers.iter().filter_map(server).collect()
+    }
+
+    /// The workload ports that fail as the sample does, ascending: `8080, 9090` of one server, else each port with its
+    /// servers, `8080 (shop/api, shop/web), 9090 (shop/web)`.
+    fn port_words(&self, matrix: &Matrix<'_>, failure: Option<Failure>) -> String {
+        let mut servers: BTreeMap<u16, BTreeSet<String>> = BTreeMap::new();
+        for one in &self.covers {
+            let Some(rows) = matrix.services.get(one.service) else { continue };
+            let Some(row) = rows.rows.get(one.row) else { continue };
+            let Some(cell) = row.cells.get(one.cell).filter(|cell| cell.outcome.failure == failure) else { continue };
+            let Some(service) = matrix.mesh.services.get(rows.service as usize) else { continue };
+            let endpoint = endpoint_of(rows, row, cell);
+            let name = endpoint.and_then(|endpoint| name_of(matrix.mesh, service, endpoint.who));
+            let name = name.map_or_else(|| service.host.to_string(), |(name, namespace)| format!("{namespace}/{name}"));
+            servers.entry(endpoint.map_or(0, |endpoint| endpoint.port)).or_default().insert(name);
+        }
+        ports_of_servers(&servers)
+    }
+
+    /// Numbers of the workloads that call, ascending.
+    #[must_use]
+    pub fn clients(&self) -> Vec<u32> {
+        let mut seen = HashSet::new();
+        let lists = self.covers.iter().map(|one| &one.clients).filter(|list| seen.insert(list.as_ptr()));
+        let mut clients: Vec<u32> = lists.flat_map(|list| list.iter().copied()).collect();
+        clients.sort_unstable();
+        clients.dedup();
+        clients
     }
 
     /// How many workloads call, and how many service ports they call.
     #[must_use]
     pub fn size(&self, matrix: &Matrix<'_>) -> (usize, usize) {
-        let mut clients: Vec<u32> = self.covers.iter().flat_map(|one| one.clients.iter().copied()).collect();
-        clients.sort_unstable();
-        clients.dedup();
         let row =
             |one: &Covered| matrix.services.get(one.service)?.rows.get(one.row).map(|row| (one.service, row.port));
         let mut ports: Vec<_> = self.covers.iter().filter_map(row).collect();
         ports.sort_unstable();
         ports.dedup();
-        (clients.len(), ports.len())
+        (self.clients().len(), ports.len())
     }
 
     /// What fails, in one sentence: `calls of 3 clients (a/web, ...) to reviews.b.svc.cluster.local:80 fail (F2)`.
@@ -388,17 +478,21 @@ impl Cause {
             n => format!("calls of {n} clients ({name}, ...)"),
         };
         let whom = match ports {
+            1 if self.only_itself(matrix) => format!("itself ({host}:{port})"),
             1 => format!("{host}:{port}"),
             n => format!("{n} service ports ({host}:{port}, ...)"),
         };
         let code = cell.outcome.failure.map_or_else(String::new, |failure| format!(" ({})", failure.code()));
-        format!("{who} to {whom} fail{code}")
+        // Nothing says that what has no proxy calls at all.
+        let fail = if row.decision.reach == Reach::NoProxy { "would fail" } else { "fail" };
+        format!("{who} to {whom} {fail}{code}")
     }
 
     /// What would mend it.
     #[must_use]
     pub fn mend(&self, matrix: &Matrix<'_>) -> String {
-        self.sample(matrix).map_or_else(String::new, |(rows, row, cell, _)| mend(matrix, rows, row, cell))
+        let Some((_, row, cell, _)) = self.sample(matrix) else { return String::new() };
+        mend_at(matrix, row, cell, &self.port_words(matrix, cell.outcome.failure))
     }
 
     /// The symptom: what fails, and where the server's mode is set.
@@ -428,7 +522,7 @@ impl Cause {
 
     /// Every row that fails because of it.
     #[must_use]
-    pub fn edges(&self, matrix: &Matrix<'_>) -> Vec<Edge> {
+    pub fn edges(&self, matrix: &Matrix<'_>, names: &mut Names) -> Vec<Edge> {
         let edge = |one: &Covered| {
             let mesh = matrix.mesh;
             let rows = matrix.services.get(one.service)?;
@@ -437,9 +531,8 @@ impl Cause {
             let service = mesh.services.get(rows.service as usize)?;
             let endpoint = endpoint_of(rows, row, cell);
             let name = endpoint.and_then(|e| name_of(mesh, service, e.who)).map(|(name, ns)| format!("{ns}/{name}"));
-            let named = one.clients.iter().take(NAMED);
             Some(Edge {
-                clients: named.filter_map(|n| mesh.workloads.get(*n as usize)).map(|w| w.meta.slash()).collect(),
+                clients: names.of(mesh, &one.clients),
                 host: service.host.to_string(),
                 port: service.ports.get(row.port as usize).map_or(0, |port| port.number),
                 subset: subset_name(mesh, row).map(str::to_owned),
@@ -450,6 +543,22 @@ impl Cause {
         };
         self.covers.iter().filter_map(edge).collect()
     }
+}
+
+/// Ports in words, each with its servers where there are several of them.
+fn ports_of_servers(servers: &BTreeMap<u16, BTreeSet<String>>) -> String {
+    let port_word = |port: u16| if port == 0 { "of the workload".to_owned() } else { port.to_string() };
+    let distinct: BTreeSet<&String> = servers.values().flatten().collect();
+    let one_server = distinct.len() < 2 || servers.len() < 2;
+    let words = servers.iter().take(MANY_PORTS).map(|(port, names)| {
+        let more = names.len().saturating_sub(MANY_SERVERS);
+        let mut list: Vec<String> = names.iter().take(MANY_SERVERS).cloned().collect();
+        list.extend((more > 0).then(|| format!("{more} more")));
+        if one_server { port_word(*port) } else { format!("{} ({})", port_word(*port), list.join(", ")) }
+    });
+    let mut words: Vec<String> = words.collect();
+    words.extend(servers.len().checked_sub(MANY_PORTS).filter(|more| *more > 0).map(|more| format!("{more} more")));
+    words.join(", ")
 }
 
 #[cfg(test)]
@@ -469,7 +578,7 @@ mod tests {
         let causes = causes(&matrix);
         let mut counts: HashMap<(usize, usize, usize, u32), usize> = HashMap::new();
         for one in causes.iter().flat_map(|cause| &cause.covers) {
-            for client in &one.clients {
+            for client in one.clients.iter() {
                 *counts.entry((one.service, one.row, one.cell, *client)).or_default() += 1;
             }
         }
@@ -500,5 +609,60 @@ mod tests {
             (meshes, calls) = (meshes + 1, calls + counts.len());
         }
         assert!(meshes >= 200 && calls > 1000, "{meshes} meshes, {calls} calls");
+    }
+
+    #[test]
+    fn a_repair_names_every_port() {
+        let servers = |rows: &[(u16, &[&str])]| {
+            let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+            ports_of_servers(&rows.iter().map(|(port, names)| (*port, set(names))).collect())
+        };
+        let many: Vec<(u16, &[&str])> = (1..=60).map(|port| (port, &["a/web"][..])).collect();
+        for (rows, want) in [
+            (&[][..], ""),
+            (&[(0, &["a/web"][..])], "of the workload"),
+            (&[(8080, &["a/web"])], "8080"),
+            (&[(8080, &["a/api", "a/web"])], "8080"),
+            (&[(9090, &["a/web"]), (8080, &["a/web"])], "8080, 9090"),
+            (&[(8080, &["a/web", "a/api"]), (9090, &["a/web"])], "8080 (a/api, a/web), 9090 (a/web)"),
+            (&[(1, &["a", "b", "c", "d", "e", "f", "g"]), (2, &["a"])], "1 (a, b, c, d, e, 2 more), 2 (a)"),
+        ] {
+            assert_eq!(servers(rows), want);
+        }
+        assert!(servers(&many).ends_with("49, 50, 10 more"));
+    }
+
+    #[test]
+    fn cells_with_the_same_clients_share_their_list() {
+        let service = |name: &str| {
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: a}}\n\
+                 spec: {{clusterIP: None, selector: {{app: web}}, ports: [{{port: 80}}]}}\n---\n"
+            )
+        };
+        let pod = |name: &str, inject: bool| {
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: a, \
+                 labels: {{app: web, sidecar.istio.io/inject: \"{inject}\"}}}}\n\
+                 spec: {{containers: [{{name: app, image: app}}]}}\n---\n"
+            )
+        };
+        let strict = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
+                      metadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n---\n";
+        let text = strict.to_owned() + &service("one") + &service("two") + &pod("p", true) + &pod("q", true);
+        let mut sources = Sources::default();
+        sources.add("mesh.yaml", text + &pod("without", false));
+        let mesh = load(sources, Options::default());
+        let matrix = check(&mesh);
+        let causes = causes(&matrix);
+        let headless: Vec<&Cause> = causes.iter().filter(|cause| cause.code.code == "MC0302").collect();
+        assert_eq!(headless.len(), 2, "one for each service: {causes:?}");
+        let lists: Vec<&Arc<[u32]>> = headless.iter().flat_map(|c| &c.covers).map(|one| &one.clients).collect();
+        assert!(lists.len() >= 4 && lists.iter().all(|list| Arc::ptr_eq(list, lists[0])), "{lists:?}");
+        let mut names = Names::default();
+        let edges: Vec<Edge> = headless.iter().flat_map(|cause| cause.edges(&matrix, &mut names)).collect();
+        assert!(edges.iter().all(|edge| Arc::ptr_eq(&edge.clients, &edges[0].clients)), "{edges:?}");
+        assert_eq!(*edges[0].clients, ["a/p", "a/q"]);
+        assert!(headless.iter().all(|cause| cause.size(&matrix) == (2, 1)));
     }
 }

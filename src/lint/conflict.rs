@@ -20,6 +20,9 @@ pub fn report(lint: &Lint<'_>, out: &mut Out<'_>, code: &'static Code) {
         let Some(words) = Words::of(lint, cause) else { continue };
         let finding = out.add(cause.object, cause.path.clone(), words.message, words.help);
         finding.related.extend(words.related);
+        if words.supposed {
+            finding.confidence = Confidence::Medium;
+        }
         if cause.path.as_str() == "spec.egress" {
             limited(finding);
         }
@@ -40,6 +43,8 @@ struct Words {
     message: String,
     help: String,
     related: Option<Related>,
+    /// Nothing in the input says that the client calls: it has no proxy, and so no rule is about its calls.
+    supposed: bool,
 }
 
 impl Words {
@@ -59,16 +64,22 @@ impl Words {
         let server = last(&["server"]);
         let demands = server.map_or_else(|| "the server does not take it".to_owned(), |step| demanded(step, cell));
         let help = edit(lint, &row.decision, cell).unwrap_or_else(|| cause.mend(lint.matrix));
+        let supposed = row.decision.reach == Reach::NoProxy;
+        let (verb, but) = match (supposed, cause.size(lint.matrix).0) {
+            (true, _) => ("would send", "It would be refused:"),
+            (false, 1) => ("sends", "But"),
+            (false, _) => ("send", "But"),
+        };
         Some(Self {
             message: format!(
-                "{} {} {} to {}{why}. But {demands} ({})",
+                "{} {verb} {} to {}{why}. {but} {demands} ({})",
                 clients(lint, cause),
-                if cause.size(lint.matrix).0 == 1 { "sends" } else { "send" },
                 sent(cell.wire),
                 ports(lint, cause),
                 failures(lint, cause),
             ),
             help,
+            supposed,
             // The policy's own line is the symptom of every cause; here are places that are none.
             related: server.filter(|_| cell.from.is_none_or(|from| from.policy.is_none())).and_then(place),
         })
@@ -121,7 +132,7 @@ fn sent(wire: Option<Wire>) -> &'static str {
 
 /// `a/web`, or `5 clients (a/web, b/web, c/web, ...)`.
 fn clients(lint: &Lint<'_>, cause: &Cause) -> String {
-    let numbers: BTreeSet<u32> = cause.covers.iter().flat_map(|one| one.clients.iter().copied()).collect();
+    let numbers = cause.clients();
     let name = |n: &u32| {
         let workload = lint.mesh.workloads.get(*n as usize)?;
         Some(match workload.kind {
@@ -183,7 +194,9 @@ fn edit(lint: &Lint<'_>, decision: &Decision, cell: &Cell) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::Confidence;
     use crate::lint::blocks::tests::{WEB, found, rule};
+    use crate::lint::pods::tests::STRICT;
 
     #[test]
     fn the_message_says_who_sends_what_and_what_the_server_demands() {
@@ -205,6 +218,31 @@ mod tests {
             assert!(one.help.contains("spec.trafficPolicy.tls"), "{}", one.help);
             assert_eq!(one.edges.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_client_without_proxy_is_only_supposed_to_call() {
+        let server = |name: &str, ports: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{selector: {{app: {name}}}, ports: [{ports}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{app: {name}}}}}, spec: {{containers: [{{name: a}}]}}}}}}\n"
+            )
+        };
+        let text = format!(
+            "{STRICT}{}{}---\napiVersion: batch/v1\nkind: Job\nmetadata: {{name: migrate, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{sidecar.istio.io/inject: \"false\"}}}}, spec: {{containers: [{{name: a}}]}}}}}}\n",
+            server("web", "{name: http, port: 80, targetPort: 8080}, {name: admin, port: 81, targetPort: 9090}"),
+            server("api", "{name: http, port: 80, targetPort: 8080}"),
+        );
+        let all = found(&text);
+        let one = all.iter().find(|finding| finding.code.code == "MC0201").unwrap();
+        assert_eq!(one.confidence, Confidence::Medium);
+        assert!(one.message.starts_with("shop/migrate would send plaintext to 3 service ports"), "{}", one.message);
+        assert!(one.message.contains("It would be refused: the server takes"), "{}", one.message);
+        assert!(
+            one.help.contains("portLevelMtls 8080 (shop/api, shop/web), 9090 (shop/web): PERMISSIVE"),
+            "{}",
+            one.help
+        );
+        assert!(one.related.iter().any(|place| place.message.contains("would fail (F1)")), "{:?}", one.related);
     }
 
     #[test]

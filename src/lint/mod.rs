@@ -9,6 +9,7 @@ pub mod blocks;
 pub mod cause;
 pub mod conflict;
 pub mod json;
+pub mod maistra;
 mod origin;
 pub mod pods;
 pub mod policies;
@@ -29,7 +30,7 @@ use crate::model::{Mesh, MtlsMode, ObjectId};
 use crate::mtls::check::Matrix;
 use crate::mtls::server::{self, ModeFrom, Winners};
 use crate::yaml::Node;
-use cause::Cause;
+use cause::{Cause, Names};
 use settings::Settings;
 use std::sync::OnceLock;
 use suppress::Ignores;
@@ -188,8 +189,9 @@ pub fn run(matrix: &Matrix<'_>) -> Vec<Finding> {
         (rule.check)(&lint, &mut out);
         all.extend(out.found);
     }
+    let mut names = Names::default();
     for cause in &lint.causes {
-        attach(&lint, cause, &mut all);
+        attach(&lint, cause, &mut names, &mut all);
     }
     let mut findings: Vec<Finding> = all.into_iter().map(|found| found.finding).collect();
     findings.extend(matrix.mesh.findings.iter().cloned());
@@ -199,13 +201,13 @@ pub fn run(matrix: &Matrix<'_>) -> Vec<Finding> {
 
 /// Attaches what fails to the finding that explains it. A cause whose rule did not report the place itself is reported
 /// as it is: a row without a cause would be a lie by omission.
-fn attach(lint: &Lint<'_>, cause: &Cause, all: &mut Vec<Found>) {
+fn attach(lint: &Lint<'_>, cause: &Cause, names: &mut Names, all: &mut Vec<Found>) {
     let of = |found: &&mut Found| {
         std::ptr::eq(found.finding.code, cause.code)
             && found.object == Some(cause.object)
             && found.finding.path.as_ref().map_or("", Path::as_str) == cause.path.as_str()
     };
-    let edges: Vec<Edge> = cause.edges(lint.matrix);
+    let edges: Vec<Edge> = cause.edges(lint.matrix, names);
     let symptom = cause.symptom(lint.matrix);
     if let Some(found) = all.iter_mut().find(of) {
         found.finding.edges.extend(edges);

@@ -2,7 +2,7 @@
 
 use super::Shown;
 use super::json::SummaryJson;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, TEMPLATE_NOT_RENDERED, UNPARSABLE_DOCUMENT};
 use crate::location::{Location, Path};
 use crate::model::{Mesh, ObjectId};
 use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Subject, Table, Tone, feed};
@@ -33,7 +33,10 @@ impl<'a> LintReport<'a> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let Shown { findings, suppressed, left_out } = &self.shown;
-        self.objects == 0 && findings.is_empty() && *suppressed == 0 && *left_out == 0
+        // A hint on files that are not judged says of none that it was looked at.
+        let hints = [&raw const UNPARSABLE_DOCUMENT, &raw const TEMPLATE_NOT_RENDERED];
+        let hint = |one: &Finding| one.severity == Severity::Info && hints.contains(&std::ptr::from_ref(one.code));
+        self.objects == 0 && findings.iter().all(hint) && *suppressed == 0 && *left_out == 0
     }
 
     fn count(&self, severity: Severity) -> usize {
@@ -92,7 +95,7 @@ impl Report for LintReport<'_> {
         }
         let hidden = [
             (self.shown.suppressed, "ignored in the manifests (--no-ignores shows them)"),
-            (self.shown.left_out, "left out by settings (--show-settings prints them)"),
+            (self.shown.left_out, "left out by settings (--show-settings says which)"),
         ];
         let hidden = hidden.iter().filter(|(number, _)| *number > 0);
         lines.extend(hidden.map(|(number, why)| Line::plain(0, format!("{} {why}", count(*number, "finding")))));

@@ -1,7 +1,7 @@
 //! Ignores: comments and annotations by which an author says that a finding is known and meant, and why.
 //!
-//! `# meshctl: ignore[MC0201] reason` hides findings of its own line; alone on a line, those of the next line that is no
-//! comment; above the first key of a document, those of the whole document. The annotation
+//! `# meshctl: ignore[MC0201] reason` hides findings of its own line; alone on a line, those of the next line that has
+//! content; above the first key of a document, those of the whole document. Upper and lower case are one. The annotation
 //! `meshctl.io/ignore.MC0201: "reason"` hides those of its object. Whatever hides nothing is itself a finding (MC0003),
 //! so that no ignore outlives its cause.
 //!
@@ -18,11 +18,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// What an ignore comment begins with.
-const COMMENT: &str = "meshctl:";
+/// What an ignore comment begins with, before the colon.
+const COMMENT: &str = "meshctl";
 
 /// What the key of an ignoring annotation begins with.
 const ANNOTATION: &str = "meshctl.io/ignore.";
+
+/// No other annotation of this prefix means anything.
+const PREFIX: &str = "meshctl.io/";
 
 /// The most codes that one comment may name.
 const CODES: usize = 20;
@@ -76,10 +79,10 @@ impl Ignores {
         let mut annotated = Vec::new();
         for (id, source) in mesh.sources.iter() {
             // One quick search each; the texts without either word are nearly all.
-            if source.text.contains(COMMENT) {
+            if next_comment(&source.text, 0).is_some() {
                 ignores.comments(mesh, id, &source.text);
             }
-            if source.text.contains(ANNOTATION) {
+            if source.text.contains(PREFIX) {
                 annotated.push(id);
             }
         }
@@ -158,8 +161,8 @@ impl Ignores {
     }
 
     /// Takes something that looks like an ignore and is none.
-    fn refuse(&mut self, at: Location, problem: &str) {
-        self.all.push(Ignore { codes: Vec::new(), to: (0, 0), at, object: None, problems: vec![problem.to_owned()] });
+    fn refuse(&mut self, at: Location, problem: &str, object: Option<(ObjectId, Path)>) {
+        self.all.push(Ignore { codes: Vec::new(), to: (0, 0), at, object, problems: vec![problem.to_owned()] });
     }
 
     fn comments(&mut self, mesh: &Mesh, id: SourceId, text: &str) {
@@ -176,10 +179,8 @@ impl Ignores {
         }
         let mut lines = Lines { text, line: 0, seen: 0, target: (0, 0) };
         let mut from = 0;
-        while let Some(found) = text.get(from..).and_then(|rest| rest.find(COMMENT)) {
-            let word = from + found;
-            from = word + COMMENT.len();
-            let Some(hash) = hash_before(text, word) else { continue };
+        while let Some((hash, after)) = next_comment(text, from) {
+            from = after;
             let number = parts.partition_point(|part| part.range.end <= hash);
             let part = parts.get_mut(number);
             let (top, counts) =
@@ -203,7 +204,7 @@ impl Ignores {
             match comment(rest) {
                 None => {}
                 Some(Ok((codes, reason))) => self.take(&codes, reason, about, at, None),
-                Some(Err(problem)) => self.refuse(at, problem),
+                Some(Err(problem)) => self.refuse(at, problem, None),
             }
         }
     }
@@ -219,7 +220,9 @@ impl Ignores {
             let Span { start, end, .. } = node.span();
             for (key, value) in annotations.entries() {
                 let Some(name) = key.text() else { continue };
-                let Some(code) = name.strip_prefix(ANNOTATION) else { continue };
+                if !name.starts_with(PREFIX) {
+                    continue;
+                }
                 let spot = |byte: u32| {
                     let place = mesh.sources.location(document.source, byte);
                     (place.line, place.column)
@@ -227,7 +230,11 @@ impl Ignores {
                 let at = mesh.sources.location(document.source, key.span().start);
                 let path = Path::new("metadata.annotations").key(&name);
                 let about = (Kind::Object, spot(start), spot(end));
-                self.take(&[code], value.as_str().unwrap_or(""), about, at, Some((id, path)));
+                let rest = name.get(..ANNOTATION.len()).filter(|begin| begin.eq_ignore_ascii_case(ANNOTATION));
+                match rest.and_then(|begin| name.get(begin.len()..)) {
+                    Some(code) => self.take(&[code], value.as_str().unwrap_or(""), about, at, Some((id, path))),
+                    None => self.refuse(at, "meshctl has no annotation of that name", Some((id, path))),
+                }
             }
         }
     }
@@ -342,7 +349,7 @@ impl Lines<'_> {
         self.text.get(self.line..byte).is_some_and(|before| before.trim_start_matches('\u{feff}').trim().is_empty())
     }
 
-    /// The start of the first line after byte `end`, which ends a line, that is no comment.
+    /// The start of the first line after byte `end`, which ends a line, that is neither blank nor a comment.
     fn next_content(&mut self, end: usize) -> usize {
         let (from, target) = self.target;
         if (from..target).contains(&end) {
@@ -353,7 +360,8 @@ impl Lines<'_> {
             let skip = if rest.starts_with("\r\n") { 2 } else { 1 };
             let next = rest.get(skip..).unwrap_or("");
             at += skip;
-            if !next.trim_start_matches([' ', '\t']).starts_with('#') {
+            let content = next.trim_start_matches([' ', '\t']);
+            if !content.is_empty() && !content.starts_with(['#', '\n', '\r']) {
                 break;
             }
             at += next.find(['\n', '\r']).unwrap_or(next.len());
@@ -363,20 +371,43 @@ impl Lines<'_> {
     }
 }
 
-/// The `#` that a word follows after blanks, if that may start a comment: at the start of a line or after a blank.
-fn hash_before(text: &str, word: usize) -> Option<usize> {
-    let hash = text.get(..word)?.trim_end_matches([' ', '\t']).strip_suffix('#')?.len();
-    let before = text.get(..hash)?.chars().next_back();
-    before.is_none_or(|c| c.is_whitespace() || c == '\u{feff}').then_some(hash)
+/// The next `#` from a byte on that may start a comment (at the start of a line or after a blank) and that the word
+/// `meshctl` follows after blanks, with the byte after that word.
+fn next_comment(text: &str, mut from: usize) -> Option<(usize, usize)> {
+    loop {
+        let hash = from + text.get(from..)?.find('#')?;
+        let rest = text.get(hash + 1..)?;
+        let words = rest.trim_start_matches([' ', '\t']);
+        let word = hash + 1 + (rest.len() - words.len());
+        let before = text.get(..hash)?.chars().next_back();
+        let starts = before.is_none_or(|c| c.is_whitespace() || c == '\u{feff}');
+        if starts && words.get(..COMMENT.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(COMMENT)) {
+            return Some((hash, word + COMMENT.len()));
+        }
+        from = word;
+    }
 }
 
-/// What a comment says after `meshctl:`: the codes and the reason, or what is wrong; `None`: it is no ignore.
+/// What a comment says after `meshctl`: the codes and the reason, or what is wrong; `None`: it is no ignore.
 fn comment(rest: &str) -> Option<Result<(Vec<&str>, &str), &'static str>> {
+    let Some(rest) = rest.trim_start_matches([' ', '\t']).strip_prefix(':') else {
+        // Prose may begin with the name of the program; with codes in brackets it is none.
+        let word = rest.trim_start_matches([' ', '\t', '-', '.', '=']);
+        let begins = word.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("ignore"));
+        return (begins && word.get(6..)?.trim_start().starts_with('['))
+            .then_some(Err("a colon is missing after meshctl"));
+    };
     let rest = rest.trim_start();
     let word = rest.find(|c: char| !c.is_ascii_alphabetic()).map_or(rest, |end| rest.get(..end).unwrap_or(""));
     if !word.eq_ignore_ascii_case("ignore") {
-        let near = word.len() <= 8 && words::nearest(word, ["ignore"]).is_some();
-        return near.then_some(Err("the word is ignore"));
+        let near = word.len() <= 8 && words::nearest(&word.to_ascii_lowercase(), ["ignore"]).is_some();
+        // `disable[MC0107]`, `ignore-next-line[MC0107]` as other linters have it.
+        let named = rest.find('[').is_some_and(|open| {
+            let (head, codes) = rest.split_at(open);
+            let code = codes.trim_start_matches(['[', ' ']).get(..2);
+            !head.trim_end().contains(char::is_whitespace) && code.is_some_and(|two| two.eq_ignore_ascii_case("MC"))
+        });
+        return (near || named).then_some(Err("the word is ignore"));
     }
     let Some(inside) = rest.get(word.len()..).unwrap_or("").trim_start().strip_prefix('[') else {
         return Some(Err("it names no code in brackets"));
@@ -427,6 +458,11 @@ mod tests {
             ("# meshctl: ignore[MC0107] known\n---\na: 1\n---\nb: 1\n", [3, 3, 5], vec![5]),
             ("a: 1\n---\n# meshctl: ignore[MC0107] known\nb: 1\n---\nc: 1\n", [1, 4, 6], vec![1, 6]),
             ("a: 1\r\n# meshctl: ignore[MC0107] known\r\nb: 2\r\nc: 3\r\n", [1, 3, 4], vec![1, 4]),
+            ("a: 1\n# Meshctl:Ignore[mc0107] known\n \n\n# more\n\nb: 2\nc: 3\n", [1, 7, 8], vec![1, 8]),
+            ("a: 1\r\n# MESHCTL : IGNORE [ Mtls-Disabled ] known\r\n\r\nb: 2\r\n", [1, 3, 4], vec![1, 3]),
+            ("a: 1 # old # meshctl: ignore[MC0107] known\n# meshctl: ignore[MC0214] x\n\n", [1, 2, 3], vec![2, 3]),
+            ("# meshctl: ignore[MC0107] known\n\n\na: 1\nb: 2\n", [4, 5, 5], vec![]),
+            ("---\n\n# meshctl: ignore[MC0107] known\n\na: 1\nb: 2\n", [5, 6, 6], vec![]),
             ("a: [\n# meshctl: ignore[MC0107] no: this may be text\nb: 2\n", [1, 2, 3], vec![1, 2, 3]),
             ("# meshctl: ignore[MC0107] the document is broken\na: [\n", [2, 2, 2], vec![]),
         ] {
@@ -465,6 +501,13 @@ mod tests {
             ("a: 1 # meshctl: ignore[] x\n", "1: ignoring comment: it names no code in brackets"),
             ("a: 1 # meshctl: ignore[MC0107 x\n", "1: ignoring comment: its bracket is not closed"),
             ("a: 1 # meshctl: ingore[MC0107] x\n", "1: ignoring comment: the word is ignore"),
+            ("a: 1 # Meshctl: Ingore[mc0107] x\n", "1: ignoring comment: the word is ignore"),
+            ("a: 1 # meshctl: disable[MC0107] x\n", "1: ignoring comment: the word is ignore"),
+            ("a: 1 # meshctl: ignore-next-line[MC0107] x\n", "1: ignoring comment: it names no code in brackets"),
+            ("a: 1 # meshctl ignore[MC0107] x\n", "1: ignoring comment: a colon is missing after meshctl"),
+            ("a: 1 # meshctl-ignore[MC0107] x\n", "1: ignoring comment: a colon is missing after meshctl"),
+            ("a: 1 # meshctl does not ignore[MC0107] x\n", ""),
+            ("a: 1 # meshctl: see the [docs]\n", ""),
             ("a: 1 # meshctl: see the docs\n", ""),
             ("a: 1 # meshctl: ignore[MC0107] the client is outside\n", ""),
         ] {
@@ -493,6 +536,12 @@ mod tests {
                 "6: ignoring annotation: there is no MC0107 for it to hide",
             ),
             ("meshctl.io/ignore.MC0001: x", vec![1, 8, 11], "6: ignoring annotation: MC0001 cannot be ignored here"),
+            ("meshctl.io/Ignore.tls-Disabled: legacy", vec![11], ""),
+            (
+                "meshctl.io/ignore: MC0214",
+                vec![1, 8, 11],
+                "6: ignoring annotation: meshctl has no annotation of that name",
+            ),
         ] {
             let (shown, problems) = run(&object(annotation), &TLS_DISABLED, &[1, 8, 11]);
             assert_eq!((shown, problems.join("|").as_str()), (left, want), "{annotation}");

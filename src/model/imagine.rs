@@ -3,6 +3,7 @@
 
 use super::service::{Origin, Port, Resolution, TargetPort};
 use super::{Host, Labels, Mesh, Meta, ObjectId, Protocol, Proxy, Service, Workload};
+use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ impl Mesh {
     /// namespace.
     pub(super) fn imagine_workloads(&self) -> Vec<Workload> {
         if self.has_services {
-            return self.services.iter().filter_map(selected_workload).collect();
+            return stand_ins(&self.services).into_iter().filter_map(selected_workload).collect();
         }
         if self.services.is_empty() {
             return Vec::new();
@@ -90,6 +91,23 @@ impl Mesh {
         let client = |namespace| assumed(self.nowhere(namespace, "*".into()), "Namespace", Labels::default());
         namespaces.into_iter().map(client).collect()
     }
+}
+
+/// The Services that give stand-ins their names: of those with one selector in a namespace, which select the same
+/// workloads, the first by name.
+fn stand_ins(services: &[Service]) -> Vec<&Service> {
+    let mut chosen: Vec<&Service> = Vec::new();
+    let mut places: HashMap<(&Arc<str>, &Labels), usize> = HashMap::new();
+    for service in services {
+        let Some(selector) = &service.selector else { continue };
+        let place = *places.entry((&service.meta.namespace, selector)).or_insert(chosen.len());
+        match chosen.get_mut(place) {
+            Some(one) if service.meta.name < one.meta.name => *one = service,
+            Some(_) => {}
+            None => chosen.push(service),
+        }
+    }
+    chosen
 }
 
 /// The workload that a Service's selector speaks of.
@@ -127,5 +145,38 @@ fn assumed(meta: Meta, kind: &'static str, labels: Labels) -> Workload {
         assumed: true,
         revision: None,
         meta,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::location::Sources;
+    use crate::model::{Options, load};
+
+    #[test]
+    fn services_with_one_selector_have_one_stand_in() {
+        let service = |namespace: &str, name: &str, selector: &str| {
+            format!(
+                "apiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\n\
+                 spec: {{{selector}ports: [{{port: 80}}]}}\n---\n"
+            )
+        };
+        let app = "selector: {app: web}, ";
+        // namespace, name and selector of each Service -> the stand-ins
+        type Row<'a> = (&'a [(&'a str, &'a str, &'a str)], &'a [&'a str]);
+        let rows: &[Row<'_>] = &[
+            (&[("a", "web", app), ("a", "api", app), ("a", "web-headless", app)], &["a/api"]),
+            (&[("a", "web", app), ("b", "web", app)], &["a/web", "b/web"]),
+            (&[("a", "web", app), ("a", "v1", "selector: {app: web, version: v1}, ")], &["a/v1", "a/web"]),
+            (&[("a", "web", app), ("a", "by-hand", "")], &["a/web"]),
+        ];
+        for (services, want) in rows {
+            let text: String = services.iter().map(|(ns, name, selector)| service(ns, name, selector)).collect();
+            let mut sources = Sources::default();
+            sources.add("mesh.yaml", text);
+            let mesh = load(sources, Options::default());
+            let names: Vec<String> = mesh.workloads.iter().map(|workload| workload.meta.slash()).collect();
+            assert_eq!(names, *want, "{services:?}");
+        }
     }
 }

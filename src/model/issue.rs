@@ -41,6 +41,18 @@ fn what(node: Node<'_>) -> String {
     }
 }
 
+/// What Kubernetes makes of a word or number that is written otherwise: `y` is true, `010` is 8.
+fn other_than_written(node: Node<'_>) -> Option<String> {
+    let (written, text) = (node.written(), node.text()?);
+    let kind = match node.kind() {
+        Kind::Bool => "boolean",
+        Kind::Int => "number",
+        _ => return None,
+    };
+    let differs = !written.eq_ignore_ascii_case(&text);
+    differs.then(|| format!("`{written}` is the {kind} {text} in YAML 1.1, which Kubernetes reads"))
+}
+
 /// Null and absent are the same to Kubernetes.
 fn present(node: Option<Node<'_>>) -> Option<Node<'_>> {
     node.filter(|node| !node.is_null())
@@ -60,7 +72,8 @@ impl Issues {
 
     /// Records a value of the wrong type.
     fn wrong(&mut self, node: Node<'_>, path: impl Display, must: &str, help: &str) {
-        let message = format!("{path} must be {must}, not {}", what(node));
+        let read = other_than_written(node).map_or_else(String::new, |read| format!(" ({read})"));
+        let message = format!("{path} must be {must}, not {}{read}", what(node));
         self.add(node, path, message, help);
     }
 
@@ -156,7 +169,10 @@ impl Issues {
     /// Records a value that is no string: a number or a word such as `yes` only lacks quotes.
     pub(crate) fn no_string(&mut self, node: Node<'_>, path: impl Display) {
         match node.text() {
-            Some(_) => self.add(node, &path, format!("{path} must be a string: quote it"), QUOTES),
+            Some(_) => {
+                let read = other_than_written(node).map_or_else(String::new, |read| format!("{read}; "));
+                self.add(node, &path, format!("{path} must be a string: {read}quote it"), QUOTES);
+            }
             None => self.wrong(node, path, "a string", QUOTES),
         }
     }
@@ -195,7 +211,8 @@ impl Issues {
             Some(name) => format!("write {name}: such words are upper case"),
             None => format!("one of {}", names.join(", ")),
         };
-        self.add(node, &path, format!("{text:?} is not a value of {path}"), help);
+        let read = other_than_written(node).map_or_else(String::new, |read| format!(": {read}"));
+        self.add(node, &path, format!("{text:?} is not a value of {path}{read}"), help);
         None
     }
 
@@ -264,7 +281,32 @@ mod tests {
             ("x: 1", boolean, false, "x must be true or false, not 1"),
             ("x: \"1\"", string, true, ""),
             ("x: 1.10", string, true, "x must be a string: quote it"),
-            ("x: yes", string, true, "x must be a string: quote it"),
+            ("x: true", string, true, "x must be a string: quote it"),
+            ("x: 8080", string, true, "x must be a string: quote it"),
+            (
+                "x: yes",
+                string,
+                true,
+                "x must be a string: `yes` is the boolean true in YAML 1.1, which Kubernetes reads; quote it",
+            ),
+            (
+                "x: &a n\ny: *a",
+                string,
+                true,
+                "x must be a string: `n` is the boolean false in YAML 1.1, which Kubernetes reads; quote it",
+            ),
+            (
+                "x: 010",
+                string,
+                true,
+                "x must be a string: `010` is the number 8 in YAML 1.1, which Kubernetes reads; quote it",
+            ),
+            (
+                "x: on",
+                list,
+                false,
+                "x must be a list, not true (`on` is the boolean true in YAML 1.1, which Kubernetes reads)",
+            ),
             ("x: [a]", string, false, "x must be a string, not a list"),
             ("x: 1337", number, true, ""),
             ("x: \"1337\"", number, false, "x must be a whole number, not \"1337\""),
@@ -311,7 +353,8 @@ mod tests {
         assert_eq!(port("x: [80]"), (None, vec!["a list is not a port number".to_owned()]));
         let word = |text| read(text, |issues, node| issues.word(node, "x", &[("ON", 1), ("OFF", 2)]));
         assert_eq!(word("x: \"OFF\""), (Some(2), vec![]));
-        assert_eq!(word("x: Off"), (None, vec!["\"false\" is not a value of x".to_owned()]));
+        let off = "\"false\" is not a value of x: `Off` is the boolean false in YAML 1.1, which Kubernetes reads";
+        assert_eq!(word("x: Off"), (None, vec![off.to_owned()]));
         assert_eq!(word("x: {}"), (None, vec!["x must be one word, not a mapping".to_owned()]));
         let tree = parse_text("x: {}").unwrap();
         let mut issues = Issues::default();

@@ -8,22 +8,33 @@ use crate::location::{Location, ObjectRef, Path, Sources};
 use crate::yaml::{self, Broken, Document, NodeId};
 use foldhash::{HashMap, HashMapExt};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Reads every source and builds the mesh. Cannot fail: what is wrong is in its findings and taints.
 #[must_use]
 pub fn load(sources: Sources, options: Options) -> Mesh {
     let mut documents = Vec::new();
-    let (mut broken, mut findings, mut inputs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut broken, mut findings, mut inputs, mut strangers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let ids: Vec<_> = sources.iter().map(|(id, source)| (id, source.path.to_string())).collect();
     let parsed: Vec<_> = ids.par_iter().map(|(id, _)| yaml::parse(&sources, *id)).collect();
-    for ((_, path), parsed) in ids.into_iter().zip(parsed) {
+    let mut patches = BTreeSet::new();
+    for ((id, path), parsed) in ids.into_iter().zip(parsed) {
+        let stranger = parsed.findings.first().filter(|_| options.walked.contains(&path));
+        let stranger = stranger.filter(|_| sources.get(id).is_some_and(|one| !yaml::may_be_manifest(&one.text)));
+        patches.extend(options.patches.contains(&path).then_some(id));
         inputs.push((path, parsed.documents.len() + parsed.broken.len()));
         documents.extend(parsed.documents);
-        broken.extend(parsed.broken);
-        findings.extend(parsed.findings);
+        match stranger {
+            Some(finding) => strangers.push(finding.at.clone()),
+            None => {
+                broken.extend(parsed.broken);
+                findings.extend(parsed.findings);
+            }
+        }
     }
-    let raws: Vec<Raw> = (0..).zip(&documents).flat_map(|(number, d)| read::unwrap_lists(number, d)).collect();
+    let judged = (0..).zip(&documents).filter(|(_, document)| !patches.contains(&document.source));
+    let raws: Vec<Raw> = judged.flat_map(|(number, d)| read::unwrap_lists(number, d)).collect();
     let (namespace, domain) = (&options.default_namespace, &options.cluster_domain);
     let reads: Vec<Read> = raws
         .par_iter()
@@ -37,7 +48,7 @@ pub fn load(sources: Sources, options: Options) -> Mesh {
         Loader { sources, documents, options, findings, objects: Vec::new(), items: Vec::new(), pending: Vec::new() };
     loader.take(reads, &raws);
     loader.pend_broken(&broken);
-    loader.finish(inputs)
+    Mesh { strangers, ..loader.finish(inputs) }
 }
 
 /// Something that taints rows once the root namespace is known.
@@ -302,6 +313,35 @@ mod tests {
             let mut sources = Sources::default();
             sources.add("a.yaml", format!("apiVersion: {group}\nkind: {kind}\nmetadata:\n  name: a\nspec: [\n"));
             assert_eq!(load(sources, Options::default()).taints.len(), taints, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_nobody_named_and_that_is_no_manifest_may_fail_to_parse() {
+        let manifest = "apiVersion: v1\nkind: Service\nspec: [\n";
+        for (text, walked, strangers, findings) in [
+            ("{\n  // x: \"y\n  \"a\": 1\n}\n", true, 1, 0),
+            ("{\n  // x: \"y\n  \"a\": 1\n}\n", false, 0, 1),
+            ("a: 1\na: 2\n", true, 1, 0),
+            (manifest, true, 0, 1),
+            ("a: 1\n", true, 0, 0),
+        ] {
+            let mut sources = Sources::default();
+            sources.add("a.yaml", text.to_owned());
+            let walked = walked.then(|| "a.yaml".to_owned()).into_iter().collect();
+            let mesh = load(sources, Options { walked, ..Options::default() });
+            assert_eq!((mesh.strangers.len(), mesh.findings.len()), (strangers, findings), "{text}");
+            assert!(strangers == 0 || mesh.taints.is_empty(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_patch_is_no_object() {
+        for (patches, objects) in [(vec![], 1), (vec!["a.yaml".to_owned()], 0)] {
+            let mut sources = Sources::default();
+            sources.add("a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n".to_owned());
+            let mesh = load(sources, Options { patches: patches.into_iter().collect(), ..Options::default() });
+            assert_eq!((mesh.objects.len(), mesh.inputs.len()), (objects, 1));
         }
     }
 }

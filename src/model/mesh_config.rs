@@ -6,6 +6,7 @@ use super::meta::Labels;
 use super::sidecar::{Outbound, read_outbound};
 use crate::yaml::Node;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// One `matchExpressions` entry: key, operator, values.
 pub type Expression = (Box<str>, Box<str>, Vec<Box<str>>);
@@ -268,6 +269,10 @@ pub struct Options {
     pub default_namespace: String,
     /// Domain of Kubernetes services.
     pub cluster_domain: String,
+    /// Sources, as they are shown, that hold patches of objects and no objects.
+    pub patches: BTreeSet<String>,
+    /// Sources, as they are shown, that nobody named: one that has neither `apiVersion` nor `kind` may fail to parse.
+    pub walked: BTreeSet<String>,
 }
 
 impl Default for Options {
@@ -280,6 +285,8 @@ impl Default for Options {
             assume_injected: true,
             default_namespace: "default".to_owned(),
             cluster_domain: "cluster.local".to_owned(),
+            patches: BTreeSet::new(),
+            walked: BTreeSet::new(),
         }
     }
 }

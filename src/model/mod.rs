@@ -42,7 +42,7 @@ pub use sidecar::Sidecar;
 pub use taint::{Scope, Taint};
 pub use workload::{Proxy, Workload};
 
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::location::{Location, ObjectRef, Path, Sources, Step};
 use crate::yaml::Document;
 use foldhash::HashMap;
@@ -107,6 +107,8 @@ pub struct Mesh {
     pub findings: Vec<Finding>,
     /// What is recognised and not judged: kinds, and words for the rest.
     pub not_judged: BTreeMap<String, usize>,
+    /// The first place of each file that was found by chance, is no manifest by its words, and does not parse.
+    pub strangers: Vec<Location>,
     /// Documents of each input, as (path, documents).
     pub inputs: Vec<(String, usize)>,
     /// The input holds Pods.
@@ -153,11 +155,13 @@ pub struct Index {
 }
 
 impl Mesh {
-    /// Adds files that hold no text: their findings, and that they may change anything.
+    /// Adds files that hold no text, or were not read: their findings, and, for errors, that they may change anything.
     pub fn add_unread(&mut self, findings: Vec<Finding>) {
         for finding in findings {
-            let (reason, at) = (finding.message.clone(), finding.at.clone());
-            self.taints.push(Taint { scope: Scope::All, reason, object: None, at });
+            if finding.severity == Severity::Error {
+                let (reason, at) = (finding.message.clone(), finding.at.clone());
+                self.taints.push(Taint { scope: Scope::All, reason, object: None, at });
+            }
             self.findings.push(finding);
         }
         crate::finding::sort(&mut self.findings);

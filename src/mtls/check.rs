@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Groups of classes that most services see as one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Base {
     /// Sidecars with nothing of their own.
     Plain,
@@ -24,7 +24,7 @@ pub enum Base {
 }
 
 /// The classes of a row: whole bases but for some classes, and single classes. Numbers into [`Matrix::classes`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientSet {
     /// Bases, each with the classes that are not of the row.
     pub bases: Vec<(Base, Vec<u32>)>,

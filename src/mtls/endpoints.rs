@@ -112,26 +112,32 @@ pub fn target_on(port: &Port, workload: &Workload) -> Option<u16> {
 /// Finds endpoints, with what is the same for all services worked out once.
 pub struct Finder<'m> {
     mesh: &'m Mesh,
-    /// Services that select each workload.
-    selected_by: Vec<Vec<u32>>,
+    /// The ports of each workload and the protocols that the Services which select it declare for them, sorted.
+    declared: Vec<Vec<(u16, PortKind)>>,
 }
 
 impl<'m> Finder<'m> {
-    /// Works out which services select which workloads.
+    /// Works out what the Services declare for the workloads that they select.
     #[must_use]
     pub fn new(mesh: &'m Mesh) -> Self {
-        let mut selected_by = vec![Vec::new(); mesh.workloads.len()];
-        for (number, service) in (0..).zip(&mesh.services) {
+        let mut declared = vec![Vec::new(); mesh.workloads.len()];
+        for service in &mesh.services {
             let Some(selector) = service.selector.as_ref().filter(|_| service.origin == Origin::Kubernetes) else {
                 continue;
             };
-            for workload in mesh.select(&service.meta.namespace, selector) {
-                if let Some(list) = selected_by.get_mut(workload as usize) {
-                    list.push(number);
-                }
+            for number in mesh.select(&service.meta.namespace, selector).map(|n| n as usize) {
+                let (Some(workload), Some(list)) = (mesh.workloads.get(number), declared.get_mut(number)) else {
+                    continue;
+                };
+                let target = |port| Some((target_on(port, workload)?, kind_of(port.protocol)));
+                list.extend(service.ports.iter().filter_map(target));
             }
         }
-        Self { mesh, selected_by }
+        for list in &mut declared {
+            list.sort_unstable();
+            list.dedup();
+        }
+        Self { mesh, declared }
     }
 
     /// The endpoints of a service port, in the order of the input.
@@ -383,18 +389,16 @@ impl<'m> Finder<'m> {
         if !ingress.is_empty() && !self.mesh.options.env.merge_ingress {
             return (Front::Policy, vec![PortKind::Layer4]);
         }
-        (Front::Policy, self.declared(number, workload, target))
+        (Front::Policy, self.declared(number, target))
     }
 
     /// The protocols that the Services which select a workload declare for its port; none: sniffed, as a passthrough
     /// port (1.4).
-    fn declared(&self, number: u32, workload: &Workload, target: u16) -> Vec<PortKind> {
-        let services = self.selected_by.get(number as usize).map_or(&[][..], Vec::as_slice);
-        let ports = services.iter().filter_map(|n| self.mesh.services.get(*n as usize)).flat_map(|s| &s.ports);
-        let mut kinds: Vec<_> =
-            ports.filter(|p| target_on(p, workload) == Some(target)).map(|p| kind_of(p.protocol)).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
+    fn declared(&self, number: u32, target: u16) -> Vec<PortKind> {
+        let list = self.declared.get(number as usize).map_or(&[][..], Vec::as_slice);
+        let from = list.partition_point(|(port, _)| *port < target);
+        let kinds: Vec<_> =
+            list.iter().skip(from).take_while(|(port, _)| *port == target).map(|(_, kind)| *kind).collect();
         if kinds.is_empty() { vec![PortKind::Layer4] } else { kinds }
     }
 

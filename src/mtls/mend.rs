@@ -8,6 +8,14 @@ use super::outcome::Failure;
 /// The repair of a CONFLICT, naming the objects of this very row.
 #[must_use]
 pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) -> String {
+    let endpoints = rows.endpoints.get(row.port as usize);
+    let port = endpoints.zip(cell.endpoint).and_then(|(e, n)| e.get(n as usize)).map_or(0, |e| e.port);
+    mend_at(matrix, row, cell, &if port == 0 { "of the workload".to_owned() } else { port.to_string() })
+}
+
+/// The same where it is about other workload ports than the row's own; `port`: their words.
+#[must_use]
+pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> String {
     let mesh = matrix.mesh;
     let name = |n: u32| mesh.rules.get(n as usize).map(|rule| format!("DestinationRule {}", rule.meta.slash()));
     let rule = match (row.decision.tls, row.decision.rule) {
@@ -17,13 +25,6 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
     };
     let policy = cell.from.and_then(|from| from.policy).and_then(|n| mesh.policies.get(n as usize));
     let policy = policy.map(|p| format!("PeerAuthentication {}", p.meta.slash()));
-    let port = rows
-        .endpoints
-        .get(row.port as usize)
-        .zip(cell.endpoint)
-        .and_then(|(e, n)| e.get(n as usize))
-        .map_or(0, |e| e.port);
-    let port = if port == 0 { "of the workload".to_owned() } else { port.to_string() };
     let exception =
         format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there");
     let by_rule = |what: &str| rule.as_ref().map(|rule| format!("{what} in {rule}"));

@@ -3,7 +3,8 @@
 use crate::finding::{Edge, Finding, Safety};
 use crate::location::Location;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::sync::Arc;
 
 /// A defect in the input.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -46,7 +47,9 @@ pub struct FindingJson {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct EdgeJson {
     /// Workloads that call, as `namespace/name`.
-    pub clients: Vec<String>,
+    #[serde(serialize_with = "list")]
+    #[schemars(with = "Vec<String>")]
+    pub clients: Arc<[String]>,
     /// The host that they call.
     pub host: String,
     /// The Service port.
@@ -59,6 +62,10 @@ pub struct EdgeJson {
     pub workload_port: u16,
     /// F1 to F9.
     pub failure: Option<&'static str>,
+}
+
+fn list<S: Serializer>(names: &Arc<[String]>, serializer: S) -> Result<S::Ok, S::Error> {
+    names[..].serialize(serializer)
 }
 
 /// A second place of a finding.

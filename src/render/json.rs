@@ -1,6 +1,6 @@
 //! The JSON envelope: one key, and one item of a list, on a line, so that it greps and diffs.
 
-use super::json_finding;
+use super::FindingJson;
 use super::style::{hidden, plain};
 use crate::report::{Item, Report};
 use serde::Serialize;
@@ -17,7 +17,7 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     writeln!(out, ",")?;
     list("input", out, |each| report.inputs().iter().try_for_each(|input| each(input)))?;
     writeln!(out, ",")?;
-    list("findings", out, |each| report.findings().iter().try_for_each(|finding| each(&json_finding(finding))))?;
+    list("findings", out, |each| report.findings().iter().try_for_each(|finding| each(&FindingJson::from(finding))))?;
     writeln!(out, ",")?;
     key("summary", out)?;
     compact(&report.summary(), out)?;

@@ -18,6 +18,25 @@ pub(super) fn guess(document: &str) -> Guess {
     if start.starts_with('{') && !braces(start) { json(start) } else { yaml(document) }
 }
 
+/// Whether some line begins with `apiVersion`, at whatever depth, or with `kind` at the left edge; in JSON, which may
+/// stand on one line, whether there are such keys anywhere.
+pub(super) fn may_be_manifest(text: &str) -> bool {
+    let is_key = |line: &str, key: &str| {
+        let rest = line.strip_prefix(key).map(|rest| rest.trim_start_matches(['"', '\'']).trim_start());
+        rest.is_some_and(|rest| rest.starts_with(':'))
+    };
+    let has = |key: &str| text.contains(key);
+    if has("\"apiVersion\"") || (has("\"kind\"") && has("\"metadata\"")) {
+        return true;
+    }
+    text.lines().any(|line| {
+        let line = line.trim_start_matches('\u{feff}');
+        let edge = line.strip_prefix("--- ").unwrap_or(line).trim_start_matches(['"', '\'', '{']);
+        let deep = line.trim_start_matches([' ', '\t', '-', '?', '"', '\'', '{', '[', ',']);
+        is_key(edge, "kind") || is_key(deep, "apiVersion")
+    })
+}
+
 impl Guess {
     fn top(&mut self, key: &str, value: &str) {
         match key {
@@ -164,6 +183,27 @@ mod tests {
             let got = guess(text);
             let got = [got.api_version, got.kind, got.namespace, got.name].map(Option::unwrap_or_default);
             assert_eq!(got, *want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn words_tell_whether_a_text_may_be_a_manifest() {
+        for (text, want) in [
+            ("apiVersion: v1\n", true),
+            ("  apiVersion: v1\n", true),
+            ("- \"apiVersion\" : v1\n", true),
+            ("--- {apiVersion: v1\n", true),
+            ("kind: Pod\n", true),
+            ("'kind': Pod\n", true),
+            ("{\"kind\":\"Pod\",\"metadata\":{", true),
+            ("  kind: build\n", false),
+            ("kindness: 1\n", false),
+            ("{\n  \"kind\": \"build\"\n}\n", false),
+            ("# apiVersion: v1\na: [\n", false),
+            ("{ // a tsconfig\n \"compilerOptions\": {}\n}\n", false),
+            ("", false),
+        ] {
+            assert_eq!(may_be_manifest(text), want, "{text:?}");
         }
     }
 }

@@ -122,6 +122,12 @@ pub fn extents(text: &str) -> Vec<(u32, std::ops::Range<usize>)> {
     split::split(text).into_iter().map(|chunk| (chunk.number, chunk.start..chunk.end)).collect()
 }
 
+/// Whether a text that does not parse may be meant as a manifest: it says `apiVersion` somewhere, or `kind` at its edge.
+#[must_use]
+pub fn may_be_manifest(text: &str) -> bool {
+    guess::may_be_manifest(text)
+}
+
 type Outcome = Result<Option<Built>, Problem>;
 
 fn parse_chunks(source: SourceId, text: &Arc<str>) -> Vec<(Chunk, Outcome)> {

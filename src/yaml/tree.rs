@@ -156,6 +156,16 @@ impl<'a> Node<'a> {
         self.tree.parts.json(&self.tree.text, self.raw())
     }
 
+    /// A scalar as it is written, quotes and escapes resolved: `y`, `010`; empty for null and collections.
+    #[must_use]
+    pub fn written(self) -> &'a str {
+        let raw = self.raw();
+        match raw.kind {
+            Kind::Null | Kind::Seq | Kind::Map => "",
+            Kind::Bool | Kind::Int | Kind::Float | Kind::Str => self.tree.parts.written(&self.tree.text, raw),
+        }
+    }
+
     /// Where it stands. An alias stands where it is written; what is below it, where the anchor is.
     #[must_use]
     pub fn span(self) -> Span {

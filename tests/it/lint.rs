@@ -1,7 +1,7 @@
 //! `meshctl lint`: each rule by its pair of manifests, and the machinery around the rules.
 
 use crate::generated::{config_schema, lint_schema};
-use crate::support::{Run, folders, meshctl, meshctl_on, name, read, root};
+use crate::support::{Run, folders, meshctl, meshctl_on, name, read, root, skipped};
 use meshctl::config::{Config, TEMPLATE};
 use meshctl::explain::PAGES;
 use meshctl::lint::rules::RULES;
@@ -104,6 +104,38 @@ fn ignores_hide_and_are_counted() {
 }
 
 #[test]
+fn patches_and_files_of_other_programs_are_no_manifests() {
+    let kustomization = "resources: [web.yaml]\npatches:\n- path: patch.yaml\n- patch: |-\n    kind: A\n";
+    let others = "{\n  // \"paths\": \"x\n  \"a\": [1,\n}\n";
+    let folder = files(&[
+        ("web.yaml", STRICT),
+        ("kustomization.yaml", kustomization),
+        ("patch.yaml", TYPO),
+        ("tsconfig.json", others),
+    ]);
+    let run = lint(folder.path(), &[]);
+    assert_eq!((codes(&run), run.code), (vec!["MC0006".to_owned(), "MC0001".to_owned()], 0), "{}", run.stdout);
+    let found = run.json()["findings"].clone();
+    assert!(found.as_array().unwrap().iter().all(|one| one["severity"] == "info"), "{found}");
+    assert!(found[0]["message"].as_str().unwrap().contains("1 patch file and 1 inline patch are left out"), "{found}");
+    let shown = lint(folder.path(), &["--show-files"]).stdout;
+    let root = folder.path().to_str().unwrap();
+    let want = [
+        format!("{root}/kustomization.yaml"),
+        format!("{root}/web.yaml"),
+        format!("# {root}/patch.yaml: a patch of {root}/kustomization.yaml, no object of its own"),
+        format!("# {root}/tsconfig.json: does not parse, and has neither apiVersion nor kind"),
+    ];
+    assert_eq!(shown.lines().collect::<Vec<_>>(), want);
+    // What is named has to parse, and what holds no object is no clean mesh.
+    assert_eq!(lint(&folder.path().join("tsconfig.json"), &[]).code, 1);
+    let alone = files(&[("tsconfig.json", others)]);
+    assert_eq!(lint(alone.path(), &[]).code, 3);
+    let manifest = files(&[("a.yaml", STRICT), ("b.yaml", "apiVersion: v1\nkind: Service\nspec: [\n")]);
+    assert_eq!(lint(manifest.path(), &[]).code, 1);
+}
+
+#[test]
 fn rules_are_selected_by_code_name_and_beginning() {
     let folder = files(&[("a.yaml", &format!("{TYPO}---\na: [\n{STRICT}"))]);
     for (flags, want) in [
@@ -182,6 +214,171 @@ fn the_nearest_settings_hold_and_flags_beat_them() {
 }
 
 #[test]
+fn shown_settings_say_of_each_rule_what_holds_why_and_from_where() {
+    let settings = "istiod-env:\n  CLUSTER_ID: c1\nrules:\n  MC0108: {enabled: false, reason: \"it's # elsewhere\"}\n  \
+                    unknown-kind: {severity: info}\n  mc040: {severity: info}\n";
+    let folder = files(&[("meshctl.yaml", settings), ("a.yaml", STRICT)]);
+    let shown = |flags: &[&str]| {
+        let mut args = vec!["lint", folder.path().to_str().unwrap(), "--show-settings"];
+        args.extend(flags);
+        let run = meshctl(&args, b"");
+        assert_eq!(run.code, 0, "{flags:?}: {}", run.stderr);
+        run.stdout.replace(&format!("{}/", folder.path().display()), "")
+    };
+    let plain = shown(&[]);
+    for want in [
+        "istiod-env:\n  CLUSTER_ID: \"c1\" # meshctl.yaml:2\n",
+        "rules:\n  MC0009: # unknown-kind, meshctl.yaml:5\n    enabled: true\n    severity: info # default: error\n",
+        "  MC0108: # mesh-not-strict, meshctl.yaml:4\n    enabled: false\n    reason: \"it's # elsewhere\"\n",
+        "  MC0401: # identity-rule-without-mtls, meshctl.yaml:6\n    enabled: true\n    severity: info # default: error\n",
+    ] {
+        assert!(plain.contains(want), "{want}\n{plain}");
+    }
+    assert!(!plain.contains("--no-ignores") && !plain.contains("MC0201"), "{plain}");
+    let flags = shown(&["--select", "MC0108", "--ignore", "MC0201", "--no-ignores", "--istiod-env", "CLUSTER_ID=c2"]);
+    for want in [
+        "  CLUSTER_ID: \"c2\" # flag\n",
+        "  MC0009: # unknown-kind, meshctl.yaml:5\n    enabled: false\n",
+        "  MC0108: # mesh-not-strict, meshctl.yaml:4\n    enabled: true # flag --select\n",
+        "  MC0201: # plaintext-to-strict\n    enabled: false # flag --ignore\n",
+        "# --select: all other rules are off # flag\n",
+        "# --no-ignores: what the manifests ignore is shown # flag\n",
+    ] {
+        assert!(flags.contains(want), "{want}\n{flags}");
+    }
+    let printed = Config::read("shown", plain).unwrap();
+    assert_eq!(printed.rules["MC0108"].reason.as_deref(), Some("it's # elsewhere"));
+}
+
+#[test]
+fn what_is_to_fail_the_run_is_never_hidden() {
+    let folder = files(&[("meshctl.yaml", "\nfail-on: warning\n"), ("a.yaml", &format!("{TYPO}{STRICT}"))]);
+    let run = lint(folder.path(), &["--min-severity", "error"]);
+    assert_eq!((run.code, run.stdout.as_str()), (2, ""));
+    let path = folder.path().display();
+    let want = format!(
+        "meshctl: min-severity: error (flag) would hide findings that are to fail the run by fail-on: warning \
+         ({path}/meshctl.yaml:2); try --min-severity warning to see them, or --fail-on error\n"
+    );
+    assert_eq!(run.stderr, want);
+    for (flags, code) in [
+        (["--min-severity", "error", "--fail-on", "error"], 1),
+        (["--min-severity", "error", "--fail-on", "never"], 0),
+        (["--min-severity", "warning", "--fail-on", "warning"], 1),
+        (["--min-severity", "warning", "--fail-on", "info"], 2),
+    ] {
+        assert_eq!(lint(folder.path(), &flags).code, code, "{flags:?}");
+    }
+    let shown = meshctl(&["lint", "--show-settings", "--min-severity", "error", &path.to_string()], b"");
+    assert!(shown.code == 0 && shown.stdout.contains("# refused: min-severity: error (flag)"), "{}", shown.stdout);
+}
+
+/// What the findings say of files that were not read: path, severity and the beginning of the reason.
+#[cfg(unix)]
+fn unread(folder: &Path, run: &Run) -> Vec<String> {
+    let findings = run.json()["findings"].as_array().unwrap().clone();
+    let of = |finding: &Value, key: &str| finding[key].as_str().unwrap_or_default().to_owned();
+    let unread = findings.iter().filter(|finding| of(finding, "code") == "MC0001").map(|finding| {
+        let message = of(finding, "message").replace(&format!("{}/", folder.display()), "");
+        format!("{} {message}", of(finding, "severity"))
+    });
+    unread.collect()
+}
+
+#[cfg(unix)]
+#[test]
+fn what_in_a_folder_is_no_file_is_said_and_the_rest_is_judged() {
+    use std::os::unix::fs::symlink;
+    let folder =
+        files(&[("k/a.yaml", &format!("{TYPO}{STRICT}")), ("k/.gitignore", "ignored*\n"), ("ok/a.yaml", STRICT)]);
+    let at = |path: &str| folder.path().join(path);
+    for name in ["gone.yaml", "gone", "README.md", "ignored.yaml", ".#a.yaml"] {
+        symlink("/does/not/exist", at("k").join(name)).unwrap();
+    }
+    symlink(at("k"), at("k/around")).unwrap();
+    symlink("loop.yaml", at("k/loop.yaml")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(at("k/pipe.yaml")).status().unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("k/socket.yaml")).unwrap();
+    assert!(made.success());
+    let want = [
+        "warning gone is a link to /does/not/exist, which does not exist: it was not read",
+        "warning gone.yaml is a link to /does/not/exist, which does not exist: it was not read",
+        "warning loop.yaml is a link to loop.yaml, which does not exist: it was not read",
+        "warning pipe.yaml is no regular file (a pipe, a socket or a device): it was not read",
+        "warning socket.yaml is no regular file (a pipe, a socket or a device): it was not read",
+    ];
+    let run = lint(&at("k"), &[]);
+    assert_eq!((unread(&at("k"), &run), run.code), (want.map(str::to_owned).to_vec(), 1));
+    assert_eq!(codes(&run).iter().filter(|code| *code == "MC0009").count(), 1);
+    // A glob is about what it matches.
+    let glob = format!("{}/*e.yaml", at("k").display());
+    let run = meshctl(&["lint", &glob, "-o", "json"], b"");
+    assert_eq!(unread(&at("k"), &run), [want[1], want[3]]);
+    // What is excluded is not looked at, under its own name also where a link leads elsewhere.
+    std::fs::write(at("meshctl.yaml"), "exclude: [gone*, '*.yaml', linked/]\n").unwrap();
+    symlink(at("ok"), at("k/linked")).unwrap();
+    let run = lint(&at("k"), &[]);
+    assert_eq!((codes(&run), run.code), (vec![], 3));
+    assert!(run.stderr.contains("every file is left out by exclude of "), "{}", run.stderr);
+    std::fs::write(at("meshctl.yaml"), "exclude: [k/]\n").unwrap();
+    let run = lint(folder.path(), &["--fail-on", "info"]);
+    assert_eq!((codes(&run), run.code), (vec![], 0));
+    std::fs::remove_file(at("meshctl.yaml")).unwrap();
+    // Named one by one they are the user's to mend.
+    let run = lint(&at("k/gone.yaml"), &[]);
+    assert!(run.code == 2 && run.stderr.contains("gone.yaml is a link to /does/not/exist, which"), "{}", run.stderr);
+    // The matrix does not doubt what it has read because of a link that leads nowhere.
+    let run = meshctl(&["tls-check", "-f", at("k").to_str().unwrap(), "-o", "json"], b"");
+    assert_eq!(unread(&at("k"), &run).len(), 5);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_named_pipe_is_read() {
+    let folder = files(&[]);
+    let pipe = folder.path().join("p");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let writer = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::write(pipe, TYPO).unwrap())
+    };
+    let run = lint(&pipe, &["--select", "MC0009"]);
+    writer.join().unwrap();
+    assert_eq!((codes(&run), run.code), (vec!["MC0009".to_owned()], 1));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_read_fails_the_run_and_the_rest_is_reported() {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+    let folder = files(&[("k/a.yaml", &format!("{TYPO}{STRICT}")), ("k/shut/b.yaml", STRICT)]);
+    // It is a regular file, and nobody can read its beginning.
+    symlink("/proc/self/mem", folder.path().join("k/mem.yaml")).unwrap();
+    let shut = folder.path().join("k/shut");
+    std::fs::set_permissions(&shut, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let open = std::fs::read_dir(&shut).is_ok();
+    let run = lint(&folder.path().join("k"), &["--fail-on", "never"]);
+    let tls = meshctl(&["tls-check", "-f", folder.path().join("k").to_str().unwrap(), "--fail-on", "never"], b"");
+    let glob = format!("{}/k/*.yaml", folder.path().display());
+    let by_glob = meshctl(&["lint", &glob, "-o", "json"], b"");
+    let named = lint(&folder.path().join("k/mem.yaml"), &[]);
+    std::fs::set_permissions(&shut, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let found = unread(&folder.path().join("k"), &run);
+    assert!(found[0].starts_with("error mem.yaml could not be read: "), "{found:?}");
+    if open {
+        skipped("folders that cannot be looked into: this user may look into all", 1);
+    } else {
+        assert!(found[1].starts_with("error shut could not be looked into: permission denied"), "{found:?}");
+    }
+    assert_eq!(found.len(), if open { 1 } else { 2 });
+    assert!(codes(&run).contains(&"MC0009".to_owned()));
+    assert_eq!((run.code, tls.code, by_glob.code, named.code), (2, 2, 2, 2));
+    assert_eq!(unread(folder.path(), &by_glob).len(), 1);
+    assert!(run.stderr.contains("the rest was judged") && tls.stderr.contains("the rest was judged"));
+    assert!(named.stdout.is_empty() && named.stderr.contains("could not read "), "{}", named.stderr);
+}
+
+#[test]
 fn wrong_settings_are_refused_with_their_line() {
     for (settings, why) in [
         (
@@ -190,7 +387,8 @@ fn wrong_settings_are_refused_with_their_line() {
         ),
         ("fail-on: eror\n", "meshctl.yaml:1:10: \"eror\" is no value of fail-on"),
         ("istiod-env:\n  NO_SUCH: true\n", "meshctl.yaml:2:3: "),
-        ("mesh-config: gone.yaml\n", "gone.yaml"),
+        ("fail-on: error\nmesh-config: gone.yaml\n", "meshctl.yaml:2:1: mesh-config: could not read "),
+        ("mesh-config: a.yaml\nistiod-env:\n  PILOT_X: 1\n", "meshctl.yaml:3:3: "),
         ("a: [", "does not parse"),
     ] {
         let folder = files(&[("meshctl.yaml", settings), ("a.yaml", STRICT)]);
@@ -206,6 +404,8 @@ fn init_writes_a_file_once() {
     let args = ["lint", "--init", "--config", path.to_str().unwrap()];
     assert_eq!(meshctl(&args, b"").code, 0);
     assert_eq!(read(&path), TEMPLATE);
+    let placed = meshctl(&["lint", "--init", "k8s/"], b"");
+    assert!(placed.code == 2 && placed.stderr.contains("--init takes no PATH"), "{}", placed.stderr);
     let again = meshctl(&args, b"");
     assert!(again.code == 2 && again.stderr.contains("is there already"), "{}", again.stderr);
     assert_eq!(lint(&folder.path().join("a.yaml"), &[]).code, 0);

@@ -1,8 +1,10 @@
 //! MC0304: a port of a STRICT workload that its sidecar does not capture (istio-mtls.md 1.5, B1).
 
-use crate::finding::{Confidence, EXCLUDED_PORT_BYPASSES_STRICT};
+use super::webhook_behind_strict::only_for_api_server;
+use crate::finding::{Confidence, EXCLUDED_PORT_BYPASSES_STRICT, Severity};
 use crate::lint::cause::Cause;
 use crate::lint::pods::{self, Pod, policy_place, strict_mode};
+use crate::lint::reach::port_words;
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::service::TargetPort;
@@ -10,6 +12,7 @@ use crate::model::{Proxy, Workload};
 use crate::mtls::endpoints::STATUS_PORTS;
 use crate::mtls::server::ModeFrom;
 use crate::yaml::Node;
+use std::collections::BTreeSet;
 
 const EXCLUDE: &str = "traffic.sidecar.istio.io/excludeInboundPorts";
 const INCLUDE: &str = "traffic.sidecar.istio.io/includeInboundPorts";
@@ -19,18 +22,44 @@ const MANY: usize = 64;
 
 /// Reports each annotation that takes a STRICT port away from its sidecar, or whose port callers cannot speak to.
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
+    // A webhook's port is taken from the sidecar for the API server, which has none (MC0310): no defect by itself.
+    let for_api = only_for_api_server(lint);
     for (number, workload) in (0..).zip(&lint.mesh.workloads) {
         for key in [EXCLUDE, INCLUDE] {
             let Some(list) = workload.annotations.get(key) else { continue };
             let path = Path::new(workload.path).key("annotations").key(key);
             let mut causes = lint.causes_of(&EXCLUDED_PORT_BYPASSES_STRICT);
             let cause = causes.find(|cause| cause.object == workload.meta.id && cause.path == path);
-            let open = if key == EXCLUDE { open_ports(lint, number, workload, list) } else { Vec::new() };
-            if cause.is_some() || !open.is_empty() {
-                report(lint, out, workload, (key, path), &open, cause);
+            let mut open = if key == EXCLUDE { open_ports(lint, number, workload, list) } else { Vec::new() };
+            let kept = open.len();
+            open.retain(|(port, _)| !for_api.contains(&(number, *port)));
+            let webhook = open.is_empty() && kept > 0;
+            match cause {
+                Some(cause) if webhook && cause.servers(lint.matrix).is_subset(&for_api) => {
+                    report_webhook(lint, out, workload, (key, path), cause);
+                }
+                None if open.is_empty() => {}
+                _ => report(lint, out, workload, (key, path), &open, cause),
             }
         }
     }
+}
+
+/// Reports what callers other than the API server would meet: rows of the matrix, of which nothing says that anyone
+/// makes them.
+fn report_webhook(lint: &Lint<'_>, out: &mut Out<'_>, workload: &Workload, (key, path): (&str, Path), cause: &Cause) {
+    let ports: BTreeSet<u16> = cause.servers(lint.matrix).into_iter().map(|(_, port)| port).collect();
+    let ports: Vec<u16> = ports.into_iter().collect();
+    let message = format!(
+        "{} of {}, which the API server calls, bypasses the sidecar: that lets the API server in, but callers with a sidecar would be told to send mutual TLS there, and fail",
+        port_words(&ports),
+        workload.meta.slash()
+    );
+    let help = format!(
+        "if only the API server calls it, nothing; else a PeerAuthentication with a selector and portLevelMtls PERMISSIVE for it, instead of {key}, lets in both"
+    );
+    let finding = out.add(workload.meta.id, path, message, help);
+    (finding.severity, finding.confidence) = (Severity::Info, Confidence::Low);
 }
 
 /// The excluded ports for which the policies say STRICT, and where.
@@ -67,7 +96,8 @@ fn report(
         [_] => format!("port {}", ports.join("")),
         _ => format!("ports {}", ports.join(", ")),
     };
-    let fails = cause.map(|cause| cause.summary(lint.matrix));
+    // That it could not call itself says nothing of its callers.
+    let fails = cause.filter(|cause| !cause.only_itself(lint.matrix)).map(|cause| cause.summary(lint.matrix));
     let mut message = match (open.is_empty(), key) {
         (false, _) => format!(
             "{which} of {name} bypasses its sidecar: STRICT is not enforced, anyone may connect in plaintext, and callers with a sidecar are still told to send mutual TLS"
@@ -115,7 +145,8 @@ fn is_served(lint: &Lint<'_>, workload: &Workload, port: u16) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::lint::pods::tests::{STRICT, found};
+    use crate::finding::{Confidence, Finding, Severity};
+    use crate::lint::pods::tests::{STRICT, findings, found};
 
     #[test]
     fn excluded_ports_that_are_strict_are_reported_once() {
@@ -141,5 +172,42 @@ mod tests {
             let found = found(&mesh(&annotations, policy), "MC0304");
             assert_eq!(found.len(), count, "{annotations} {found:?}");
         }
+    }
+
+    /// The one finding on a server whose port 9443 is excluded.
+    fn excluded(more: &str) -> Option<Finding> {
+        let text = format!(
+            "{STRICT}apiVersion: v1\nkind: Service\nmetadata: {{name: hook, namespace: shop}}\nspec: {{selector: {{app: hook}}, ports: [{{name: https, port: 443, targetPort: 9443}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: hook, namespace: shop}}\nspec: {{template: {{metadata: {{labels: {{app: hook}}, annotations: {{traffic.sidecar.istio.io/excludeInboundPorts: \"9443\"}}}}, spec: {{containers: [{{name: hook}}]}}}}}}\n{more}"
+        );
+        let mut all: Vec<Finding> = findings(&text).into_iter().filter(|one| one.code.code == "MC0304").collect();
+        assert!(all.len() < 2, "{all:?}");
+        all.pop()
+    }
+
+    const HOOK: &str = "---\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: hook}\nwebhooks: [{name: a.b.c, clientConfig: {service: {namespace: shop, name: hook}}}]\n";
+
+    #[test]
+    fn a_port_of_a_webhook_only_is_no_mistake() {
+        let other = "---\napiVersion: v1\nkind: Service\nmetadata: {name: other, namespace: shop}\nspec: {selector: {app: hook}, ports: [{name: https, port: 8443, targetPort: 9443}]}\n";
+        for (more, severity, confidence) in [
+            (String::new(), Severity::Error, Confidence::High),
+            (HOOK.to_owned(), Severity::Info, Confidence::Low),
+            // Another Service offers the port to everyone.
+            (format!("{HOOK}{other}"), Severity::Error, Confidence::High),
+        ] {
+            let one = excluded(&more).unwrap();
+            assert_eq!((one.severity, one.confidence), (severity, confidence), "{}", one.message);
+            // The rows that fail are explained by it either way.
+            assert!(!one.edges.is_empty());
+        }
+    }
+
+    #[test]
+    fn the_server_is_the_last_of_its_clients_to_be_named() {
+        let client = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: shopper, namespace: shop}\nspec: {template: {metadata: {labels: {app: shopper}}, spec: {containers: [{name: a}]}}}\n";
+        let alone = excluded("").unwrap();
+        assert!(!alone.message.contains("calls of"), "{}", alone.message);
+        let called = excluded(client).unwrap();
+        assert!(called.message.contains("calls of 2 clients (shop/shopper, ...)"), "{}", called.message);
     }
 }

@@ -5,7 +5,9 @@ use crate::lint::{Lint, Out, related};
 use crate::location::Path;
 use crate::model::service::Origin;
 use crate::model::{Host, ObjectId, Service};
+use crate::mtls::endpoints::Who;
 use crate::yaml::Node;
+use std::collections::BTreeSet;
 
 /// The port that the API server calls where none is written.
 const DEFAULT_PORT: u16 = 443;
@@ -37,6 +39,33 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
         let others = calls.iter().skip(at + 1).filter(|other| same(other, call));
         report(lint, out, call, (number, service), others);
     }
+}
+
+/// The workload ports (by number of the workload) that the API server calls and no Service offers to anyone else: of
+/// every Service port that leads there a webhook or the like is told to call it.
+pub(super) fn only_for_api_server(lint: &Lint<'_>) -> BTreeSet<(u32, u16)> {
+    let calls = calls(lint);
+    if calls.is_empty() {
+        return BTreeSet::new();
+    }
+    let domain = &lint.mesh.options.cluster_domain;
+    let called: BTreeSet<(Host, u16)> =
+        calls.iter().map(|call| (Host::of_service(&call.name, &call.namespace, domain), call.port)).collect();
+    let (mut by_server, mut by_others) = (BTreeSet::new(), BTreeSet::new());
+    for rows in &lint.matrix.services {
+        let Some(service) = lint.mesh.services.get(rows.service as usize) else { continue };
+        for (port, endpoints) in service.ports.iter().zip(&rows.endpoints) {
+            let is_called =
+                service.origin == Origin::Kubernetes && called.contains(&(service.host.clone(), port.number));
+            let ports = if is_called { &mut by_server } else { &mut by_others };
+            ports.extend(endpoints.iter().filter_map(|endpoint| match endpoint.who {
+                Who::Workload(number) => Some((number, endpoint.port)),
+                _ => None,
+            }));
+        }
+    }
+    by_server.retain(|port| !by_others.contains(port));
+    by_server
 }
 
 fn report<'a>(
