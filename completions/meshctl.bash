@@ -289,7 +289,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__lint)
-            opts="-n -o -h -V --namespace --config --mesh-config --root-namespace --trust-domain --istiod-env --select --ignore --min-severity --min-confidence --no-ignores --output --fail-on --allow-empty --init --show-settings --show-files --color --help --version"
+            opts="-n -o -h -V --namespace --config --mesh-config --root-namespace --trust-domain --istiod-env --istio-version --select --ignore --min-severity --min-confidence --no-ignores --output --fail-on --allow-empty --init --show-settings --show-files --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -320,6 +320,10 @@ _meshctl() {
                     return 0
                     ;;
                 --istiod-env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --istio-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -409,7 +413,7 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__tls__subcmd__check)
-            opts="-f -n -A -l -o -h -V --filename --namespace --all-namespaces --mesh-config --root-namespace --trust-domain --istiod-env --assume-injected --from --to --selector --status --output --expand --why --matrix --fail-on --color --help --version"
+            opts="-f -n -A -l -o -h -V --filename --namespace --all-namespaces --mesh-config --root-namespace --trust-domain --istiod-env --istio-version --assume-injected --from --to --selector --status --output --expand --why --matrix --compat --fail-on --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -447,6 +451,10 @@ _meshctl() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --istio-version)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --assume-injected)
                     COMPREPLY=($(compgen -W "true false" -- "${cur}"))
                     return 0
@@ -477,6 +485,10 @@ _meshctl() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compat)
+                    COMPREPLY=($(compgen -W "istioctl-1.0 istioctl-1.1 istioctl-1.2 istioctl-1.3 istioctl-1.4 istioctl-1.5" -- "${cur}"))
                     return 0
                     ;;
                 --fail-on)

@@ -42,6 +42,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l mesh-confi
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l trust-domain -d 'The mesh\'s trust domain' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l istio-version -d 'The Istio version whose rules apply, 1.0 to the newest, such as 1.4 or 1.26' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l assume-injected -d 'Count namespaces that the input does not have as injected' -r -f -a "true\t''
 false\t''"
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l from -d 'Only this client: a workload, with its namespace after a dot, or KIND/NAME' -r
@@ -49,7 +50,13 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l to -d 'Onl
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s l -l selector -d 'Only Services with these labels' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l status -d 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l fail-on -d 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l compat -d 'The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] [SERVICE], for 1.0 [SERVICE]. Implies that --istio-version; the true verdict goes to standard error' -r -f -a "istioctl-1.0\t'`istioctl authn tls-check` of 1.0'
+istioctl-1.1\t'Of 1.1'
+istioctl-1.2\t'Of 1.2'
+istioctl-1.3\t'Of 1.3'
+istioctl-1.4\t'Of 1.4'
+istioctl-1.5\t'Of 1.5'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l fail-on -d 'What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never. Unless given: conflict,conditional,unknown; with --compat: never' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -102,6 +109,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l mesh-config -d 
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l trust-domain -d 'The mesh\'s trust domain' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l istio-version -d 'The Istio version whose rules apply, 1.0 to the newest, such as 1.4 or 1.26' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l select -d 'Only these rules: code (MC0201), name (plaintext-to-strict) or beginning (MC02)' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l ignore -d 'Not these rules: code, name or beginning' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l min-severity -d 'The least severe finding that is shown' -r -f -a "error\t'Errors only'

@@ -107,15 +107,43 @@ pub struct TlsCheck {
     /// The grid of clients and services.
     #[arg(long, help_heading = "Output")]
     pub matrix: bool,
-    /// What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never.
+    /// The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] [SERVICE],
+    /// for 1.0 [SERVICE]. Implies that --istio-version; the true verdict goes to standard error.
     #[arg(
         long,
-        value_name = "CLASS,..",
-        value_delimiter = ',',
-        default_value = "conflict,conditional,unknown",
-        help_heading = "Output"
+        value_enum,
+        value_name = "COMMAND",
+        help_heading = "Output",
+        conflicts_with_all = ["from", "to", "selector", "status", "output", "expand", "why", "matrix"]
     )]
+    pub compat: Option<TlsCompat>,
+    /// What makes the exit code 1: conflict, plaintext, tls, conditional, unknown, outside; or never. Unless given:
+    /// conflict,conditional,unknown; with --compat: never.
+    #[arg(long, value_name = "CLASS,..", value_delimiter = ',', help_heading = "Output")]
     pub fail_on: Vec<String>,
+}
+
+/// What `tls-check --compat` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TlsCompat {
+    /// `istioctl authn tls-check` of 1.0.
+    #[value(name = "istioctl-1.0")]
+    Istioctl10,
+    /// Of 1.1.
+    #[value(name = "istioctl-1.1")]
+    Istioctl11,
+    /// Of 1.2.
+    #[value(name = "istioctl-1.2")]
+    Istioctl12,
+    /// Of 1.3.
+    #[value(name = "istioctl-1.3")]
+    Istioctl13,
+    /// Of 1.4.
+    #[value(name = "istioctl-1.4")]
+    Istioctl14,
+    /// Of 1.5.
+    #[value(name = "istioctl-1.5")]
+    Istioctl15,
 }
 
 /// What is true of the mesh, where the manifests do not say it.
@@ -134,6 +162,12 @@ pub struct MeshArgs {
     /// A variable of istiod's environment that differs from Istio's default. Repeatable.
     #[arg(long, value_name = "NAME=VALUE", action = ArgAction::Append)]
     pub istiod_env: Vec<String>,
+    /// The control plane to judge: it sees the objects and injects the pods of its revision.
+    #[arg(long, value_name = "NAME")]
+    pub revision: Option<String>,
+    /// The Istio version whose rules apply, 1.0 to the newest, such as 1.4 or 1.26.
+    #[arg(long, value_name = "VERSION")]
+    pub istio_version: Option<String>,
 }
 
 /// `meshctl pcap-verify`.

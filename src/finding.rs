@@ -121,6 +121,14 @@ codes! {
     PERMISSIVE_WITH_NO_PLAINTEXT_CLIENT = "MC0109" "permissive-with-no-plaintext-client" Info;
     /// A policy that sets no mode, and what it resolves to.
     UNSET_MODE_INHERITS = "MC0110" "unset-mode-inherits" Info;
+    /// A port setting that ztunnel does not get as it is written.
+    AMBIENT_PORT_EXCEPTION_WITHOUT_EFFECT = "MC0111" "ambient-port-exception-without-effect" Error;
+    /// A policy of the API that Istio 1.6 removed.
+    REMOVED_POLICY_API = "MC0120" "removed-policy-api" Error;
+    /// A MeshPolicy that is not called `default`, or that has targets.
+    MESH_POLICY_NOT_DEFAULT = "MC0121" "mesh-policy-not-default" Error;
+    /// A control plane of OpenShift Service Mesh switches mutual TLS off.
+    CONTROL_PLANE_MTLS_OFF = "MC0122" "control-plane-mtls-off" Warning;
     /// A client that sends plaintext to a STRICT port.
     PLAINTEXT_TO_STRICT = "MC0201" "plaintext-to-strict" Error;
     /// Istio mutual TLS to a port where nothing terminates it.
@@ -189,6 +197,8 @@ codes! {
     TRUST_DOMAIN_UNKNOWN = "MC0403" "trust-domain-unknown" Warning;
     /// HTTP fields in a rule for a TCP port.
     HTTP_FIELDS_ON_TCP_PORT = "MC0404" "http-fields-on-tcp-port" Error;
+    /// HTTP fields in a policy that ztunnel enforces.
+    AMBIENT_L7_WITHOUT_WAYPOINT = "MC0405" "ambient-l7-without-waypoint" Error;
     /// A plaintext server beside a TLS one, without redirect.
     GATEWAY_PLAINTEXT = "MC0501" "gateway-plaintext" Warning;
     /// A PeerAuthentication that selects gateway pods.

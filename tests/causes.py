@@ -25,12 +25,12 @@ ONLY_WITH_A_ROW = {"MC0201", "MC0202", "MC0203", "MC0301", "MC0302"}
 # Rules of severity error that do not say that a call fails: what is written is not what happens, or cannot be read.
 CLAIMS_NO_FAILURE = {
     "MC0001", "MC0005", "MC0006", "MC0007", "MC0009",  # input that is refused or not read
-    "MC0101", "MC0102", "MC0103", "MC0104", "MC0106",  # a policy that does not do what it says
+    "MC0101", "MC0102", "MC0103", "MC0104", "MC0106", "MC0111",  # a policy that does not do what it says
     "MC0204", "MC0206", "MC0207", "MC0209",            # a rule whose tls is not what clients send
     "MC0213",                                          # fails for the API server, which the input rarely holds
     "MC0304", "MC0312",                                # traffic that bypasses the proxy, as plaintext
     "MC0307", "MC0310",                                # the kubelet and the API server are no clients of the matrix
-    "MC0401", "MC0404",                                # authorization
+    "MC0401", "MC0404", "MC0405",                      # authorization
     "MC0503",                                          # a gateway's own settings
 }
 

@@ -8,6 +8,7 @@ pub mod pcap_verify;
 pub mod progress;
 pub mod settled;
 pub mod tls_check;
+mod tls_compat;
 
 use crate::cli::{Cli, Colour, Command};
 use crate::render::{Format, Style, render};
@@ -28,6 +29,8 @@ pub enum Exit {
     Failed,
     /// Nothing to check.
     Nothing,
+    /// An error of an older command that `tls-check --compat` stands in for, with that command's code.
+    Old(u8),
 }
 
 impl Exit {
@@ -39,6 +42,7 @@ impl Exit {
             Self::Found => 1,
             Self::Failed => 2,
             Self::Nothing => 3,
+            Self::Old(code) => code,
         }
     }
 }

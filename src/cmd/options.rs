@@ -24,11 +24,15 @@ pub fn options_from(args: &MeshArgs, default_namespace: &str, place: &str) -> Re
     for pair in &args.istiod_env {
         env.set(pair).map_err(|why| anyhow!("--istiod-env: {why}"))?;
     }
+    let version = args.istio_version.as_deref().map(str::parse).transpose();
+    let version = version.map_err(|why| anyhow!("--istio-version: {why}"))?;
     Ok(Options {
         root_namespace: args.root_namespace.clone(),
         trust_domain: args.trust_domain.clone(),
         mesh_config: args.mesh_config.as_deref().map(|path| mesh_config(path, place)).transpose()?,
         env,
+        version,
+        revision: args.revision.clone().map(|name| if name.is_empty() { "default".to_owned() } else { name }),
         assume_injected: true,
         default_namespace: default_namespace.to_owned(),
         ..Options::default()

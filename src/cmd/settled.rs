@@ -262,6 +262,8 @@ fn mesh(args: &MeshArgs, config: &Config, path: Option<&Path>) -> Result<MeshArg
         mesh_config: args.mesh_config.clone().or_else(|| config.mesh_config.as_ref().map(beside)),
         root_namespace: args.root_namespace.clone().or_else(|| config.root_namespace.clone()),
         trust_domain: args.trust_domain.clone().or_else(|| config.trust_domain.clone()),
+        istio_version: args.istio_version.clone(),
+        revision: args.revision.clone(),
         istiod_env: env,
     })
 }

@@ -3,8 +3,9 @@
 use super::options::options;
 use super::{Exit, Io, UNREADABLE, outputs, say, write};
 use crate::cli::{Colour, TlsCheck};
-use crate::finding::Severity;
+use crate::finding::{self, Severity};
 use crate::input::files;
+use crate::lint;
 use crate::model::mesh_config::Options;
 use crate::model::{self, Labels, Mesh, Service, Workload};
 use crate::mtls::check::check;
@@ -19,6 +20,9 @@ use std::collections::BTreeSet;
 /// # Errors
 /// What the user has to change: paths, flags, names.
 pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
+    if let Some(compat) = args.compat {
+        return super::tls_compat::run(compat, args, io);
+    }
     let fail_on = FailOn::parse(&args.fail_on)?;
     let outputs = outputs(&args.output)?;
     let namespace = args.namespace.first().map_or("default", String::as_str);
@@ -32,6 +36,10 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let mut mesh = model::load(gathered.sources, options);
     mesh.add_unread(gathered.findings);
     let failed = gathered.failed;
+    let unread = unread(&mesh);
+    // What the old API says and nobody reads any more is worth knowing here too; it makes no row uncertain.
+    mesh.findings.extend(lint::removed_policies(&mesh));
+    finding::sort(&mut mesh.findings);
     let filter = filter(args, &mesh)?;
     let matrix = check(&mesh);
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
@@ -41,7 +49,6 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
         say(io, UNREADABLE)?;
         return Ok(Exit::Failed);
     }
-    let unread = mesh.findings.iter().any(|finding| finding.severity == Severity::Error);
     let named = args.from.is_some() || args.pod.is_some();
     let exit = fail_on.judge(report.counts(), report.unfiltered(), unread, named);
     if exit == Exit::Nothing {
@@ -59,9 +66,17 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     Ok(exit)
 }
 
+/// Whether something of the input could not be read as it stands.
+pub(super) fn unread(mesh: &Mesh) -> bool {
+    mesh.findings.iter().any(|finding| finding.severity == Severity::Error)
+}
+
+/// What `--fail-on` is unless it is given.
+const FAIL_ON: [&str; 3] = ["conflict", "conditional", "unknown"];
+
 /// The classes of `--fail-on`.
 #[derive(Debug, Default)]
-struct FailOn {
+pub(super) struct FailOn {
     statuses: BTreeSet<Status>,
     outside: bool,
 }
@@ -86,8 +101,10 @@ fn status(word: &str, flag: &str, allowed: &[&str]) -> Result<Option<Status>> {
 }
 
 impl FailOn {
-    fn parse(words: &[String]) -> Result<Self> {
+    pub(super) fn parse(words: &[String]) -> Result<Self> {
         let allowed = ["conflict", "plaintext", "tls", "conditional", "unknown", "outside", "never"];
+        let default = FAIL_ON.map(str::to_owned);
+        let words = if words.is_empty() { &default } else { words };
         let mut fail_on = Self::default();
         let mut never = false;
         for word in words.iter().filter(|word| !word.trim().is_empty()) {
@@ -110,7 +127,7 @@ impl FailOn {
 
     /// The exit code: 1 beats 3. A client that is outside the mesh and was asked for by name is a conflict like any
     /// other.
-    fn judge(&self, counts: &Counts, unfiltered: usize, unread: bool, named: bool) -> Exit {
+    pub(super) fn judge(&self, counts: &Counts, unfiltered: usize, unread: bool, named: bool) -> Exit {
         let by_row = counts.present.iter().any(|status| self.statuses.contains(status));
         let by_input = unread && self.statuses.contains(&Status::Unknown);
         let outside = counts.any_outside && (self.outside || named && self.statuses.contains(&Status::Conflict));

@@ -41,7 +41,8 @@ impl<'m> Block<'m> {
 
 /// Every `tls` block, by rule: the policy's own, those of its ports, those of subsets and theirs.
 pub fn blocks<'m>(lint: &Lint<'m>) -> impl Iterator<Item = Block<'m>> + use<'m> {
-    (0..).zip(&lint.mesh.rules).flat_map(|(number, rule)| blocks_of(number, rule))
+    let written = (0..).zip(&lint.mesh.rules).filter(|(_, rule)| rule.made_from.is_none());
+    written.flat_map(|(number, rule)| blocks_of(number, rule))
 }
 
 /// The `tls` blocks of a rule.
@@ -59,7 +60,7 @@ fn in_policy<'m>(
 ) -> impl Iterator<Item = Block<'m>> {
     let top = policy.top.tls.iter().map(|tls| (None, tls));
     let ports = (0..).zip(&policy.ports).filter_map(|(at, (_, own))| Some((Some(at), own.tls.as_ref()?)));
-    let from = move |port| TlsFrom { rule: number, subset, port };
+    let from = move |port| TlsFrom { rule: number, subset, port, backend: false };
     top.chain(ports).map(move |(port, tls)| Block { rule, tls, from: from(port) })
 }
 

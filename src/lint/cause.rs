@@ -205,13 +205,19 @@ fn of_rule(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) 
     match decision.reach {
         Reach::NoProxy | Reach::NotCaptured(_) => return None,
         Reach::PassedThrough(Unknown::NotImported(_)) | Reach::BlackHoled(Unknown::NotImported(_)) => return None,
-        Reach::PassedThrough(Unknown::NotExported) => {
+        Reach::PassedThrough(Unknown::NotExported | Unknown::NotMember) => {
             return Some((&PLAINTEXT_TO_STRICT, service.meta.id, Path::default()));
         }
-        Reach::BlackHoled(Unknown::NotExported) => {
+        Reach::BlackHoled(Unknown::NotExported | Unknown::NotMember) => {
             return Some((&SERVICE_NOT_IMPORTED, service.meta.id, Path::default()));
         }
-        Reach::Known | Reach::Undecided => {}
+        Reach::Known | Reach::Ztunnel | Reach::Undecided => {}
+    }
+    // What a waypoint's own cluster does.
+    if let Some((_, from)) = decision.leg.and_then(|leg| leg.tls)
+        && cell.outcome.failure != Some(Failure::F8)
+    {
+        return Some((&TLS_TO_MESH_PORT, mesh.rules.get(from.rule as usize)?.meta.id, tls_path(from)));
     }
     if let Some(place) = erased(mesh, row, service.ports.get(row.port as usize).map(|port| port.number)) {
         return Some(place);
@@ -239,7 +245,7 @@ fn of_rule(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) 
     }
     let code = match cell.wire {
         Some(Wire::Tls | Wire::MutualTls) => &TLS_TO_MESH_PORT,
-        Some(Wire::Mtls | Wire::Hbone) => &MTLS_TO_PLAINTEXT_SERVER,
+        Some(Wire::Mtls | Wire::Hbone) if cell.outcome.failure != Some(Failure::F8) => &MTLS_TO_PLAINTEXT_SERVER,
         _ => &PLAINTEXT_TO_STRICT,
     };
     let mistaken = || mistaken_key(mesh, service, row, endpoint_of(rows, row, cell)?);
@@ -336,7 +342,7 @@ fn auto_off(mesh: &Mesh, decision: &Decision, service: ObjectId) -> Place {
         return (&SUBSET_DROPS_TLS, rule, Path::new("spec"));
     }
     match mesh.config_from {
-        Some(config) => (&PLAINTEXT_TO_STRICT, config, Path::new("data.mesh")),
+        Some(config) => (&PLAINTEXT_TO_STRICT, config, mesh.auto_path()),
         None => (&PLAINTEXT_TO_STRICT, service, Path::default()),
     }
 }

@@ -110,6 +110,11 @@ fn demanded(step: &Because, cell: &Cell) -> String {
         _ => String::new(),
     };
     let demand = match cell.mode {
+        _ if cell.outcome.failure == Some(Failure::F7) => "ztunnel takes HBONE only",
+        // Sidecars decrypt what they take for mutual TLS: this is ztunnel's.
+        Some("PERMISSIVE") if cell.outcome.failure == Some(Failure::F6) => {
+            "ztunnel hands on as it is whatever is not HBONE"
+        }
         Some("NONE") => "no proxy takes the TLS off",
         Some("STRICT") => "the server takes Istio mutual TLS only",
         Some("PERMISSIVE") => "the server takes Istio mutual TLS or plaintext, no other TLS",

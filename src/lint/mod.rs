@@ -9,7 +9,6 @@ pub mod blocks;
 pub mod cause;
 pub mod conflict;
 pub mod json;
-pub mod maistra;
 mod origin;
 pub mod pods;
 pub mod policies;
@@ -26,7 +25,8 @@ pub mod unrendered;
 
 use crate::finding::{self, Code, Confidence, Edge, Finding, Related, Severity};
 use crate::location::Path;
-use crate::model::{Mesh, MtlsMode, ObjectId};
+use crate::model::{Mesh, MtlsMode, ObjectId, Proxy};
+use crate::mtls::ambient;
 use crate::mtls::check::Matrix;
 use crate::mtls::server::{self, ModeFrom, Winners};
 use crate::yaml::Node;
@@ -78,7 +78,17 @@ impl Out<'_> {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Finding {
-        let mut finding = Finding::new(self.code, self.mesh.locate(object, &path), message, help);
+        let at = self.mesh.locate(object, &path);
+        // What the operator makes stands in no file: the control plane's own field is what can be changed.
+        if let (Some(made), Some(who)) = (self.mesh.made(object), self.mesh.object_ref(object)) {
+            let message = format!("{who}, which the operator makes: {}", message.into());
+            let mut finding = Finding::new(self.code, at, message, help);
+            finding.object = self.mesh.object_ref(made.by);
+            finding.path = Some(made.path.clone());
+            finding.confidence = Confidence::Medium;
+            return self.push(Some(object), finding);
+        }
+        let mut finding = Finding::new(self.code, at, message, help);
         finding.object = self.mesh.object_ref(object);
         finding.path = (!path.as_str().is_empty()).then_some(path);
         self.push(Some(object), finding)
@@ -112,10 +122,12 @@ impl<'m> Lint<'m> {
 
     /// Every object of a kind of the input, in its order, as YAML.
     pub fn objects(&self, kind: &str) -> impl Iterator<Item = (ObjectId, Node<'m>)> {
-        (0..).zip(&self.mesh.objects).filter(move |(_, object)| *object.kind == *kind).filter_map(|(at, object)| {
-            let document = self.mesh.documents.get(object.document as usize)?;
-            Some((ObjectId(at), document.tree.node(object.node)))
-        })
+        (0..).zip(&self.mesh.objects).filter(move |(_, o)| *o.kind == *kind && o.made.is_none()).filter_map(
+            |(at, object)| {
+                let document = self.mesh.documents.get(object.document as usize)?;
+                Some((ObjectId(at), document.tree.node(object.node)))
+            },
+        )
     }
 
     /// The YAML of an object.
@@ -126,10 +138,16 @@ impl<'m> Lint<'m> {
     }
 
     /// The effective mode of a port of a workload and the policy that sets it, per possibility (several where the input
-    /// does not say which of two policies is older). `workload`: number in [`Mesh::workloads`].
+    /// does not say which of two policies is older). Of a pod of the ambient mesh: STRICT where plaintext is refused, else
+    /// PERMISSIVE. `workload`: number in [`Mesh::workloads`].
     #[must_use]
     pub fn modes(&self, workload: u32, port: u16) -> Vec<(MtlsMode, ModeFrom)> {
         let Some(pod) = self.mesh.workloads.get(workload as usize) else { return Vec::new() };
+        if pod.proxy == Proxy::Ambient {
+            let demand = ambient::demand(self.mesh, pod, port);
+            let modes = demand.mode().map_or(vec![MtlsMode::Strict, MtlsMode::Permissive], |mode| vec![mode]);
+            return modes.into_iter().map(|mode| (mode, demand.from)).collect();
+        }
         let own = server::workload_policies(self.mesh, pod, port);
         let wide = server::wide_policies(self.mesh, &pod.meta.namespace);
         let winners = wide.iter().flat_map(|wide| own.iter().map(|own| Winners { workload: *own, ..*wide }));
@@ -199,13 +217,22 @@ pub fn run(matrix: &Matrix<'_>) -> Vec<Finding> {
     findings
 }
 
+/// The policies of the removed API in a mesh (MC0120), which `tls-check` reports too.
+#[must_use]
+pub fn removed_policies(mesh: &Mesh) -> Vec<Finding> {
+    let mut out = Out { mesh, code: &finding::REMOVED_POLICY_API, found: Vec::new() };
+    rules::report_removed(mesh, &mut out);
+    out.found.into_iter().map(|found| found.finding).collect()
+}
+
 /// Attaches what fails to the finding that explains it. A cause whose rule did not report the place itself is reported
 /// as it is: a row without a cause would be a lie by omission.
 fn attach(lint: &Lint<'_>, cause: &Cause, names: &mut Names, all: &mut Vec<Found>) {
+    let path = lint.mesh.made(cause.object).map_or_else(|| cause.path.clone(), |made| made.path.clone());
     let of = |found: &&mut Found| {
         std::ptr::eq(found.finding.code, cause.code)
             && found.object == Some(cause.object)
-            && found.finding.path.as_ref().map_or("", Path::as_str) == cause.path.as_str()
+            && found.finding.path.as_ref().map_or("", Path::as_str) == path.as_str()
     };
     let edges: Vec<Edge> = cause.edges(lint.matrix, names);
     let symptom = cause.symptom(lint.matrix);

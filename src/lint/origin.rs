@@ -75,7 +75,7 @@ fn helm(document: &str) -> Option<&str> {
 
 fn of_objects(mesh: &Mesh, sources: &[crate::location::SourceId]) -> Origins {
     let mut origins = Origins::default();
-    for object in &mesh.objects {
+    for object in mesh.objects.iter().filter(|object| object.made.is_none()) {
         let Some(document) = mesh.documents.get(object.document as usize) else { continue };
         if sources.binary_search(&document.source).is_err() {
             continue;

@@ -82,7 +82,7 @@ pub fn strict_mode(lint: &Lint<'_>, workload: u32, port: u16) -> Option<ModeFrom
 pub fn enforced(lint: &Lint<'_>, workload: u32, port: u16) -> Option<ModeFrom> {
     let mesh = lint.mesh;
     let pod = mesh.workloads.get(workload as usize)?;
-    let none = pod.intercept_none.unwrap_or(mesh.config.intercept_none);
+    let none = pod.intercepts_nothing();
     let captured = pod.proxy == Proxy::Sidecar && !none && matches!(bypass(pod, port), Ok(None));
     if !captured || undecided_proxy(mesh, pod, false).is_some() {
         return None;
@@ -145,13 +145,6 @@ pub fn label_selector(node: Node<'_>) -> NamespaceSelector {
         Some((word("key")?, word("operator")?, values.map(|text| text.as_ref().into()).collect()))
     });
     NamespaceSelector { labels: Labels::new(pairs), expressions: expressions.collect() }
-}
-
-/// Whether the input speaks of OpenShift Service Mesh before version 3, which injects by other rules (8.5).
-#[must_use]
-pub fn maistra(mesh: &Mesh) -> bool {
-    mesh.objects.iter().any(|object| &*object.group == "maistra.io" || object.group.ends_with(".maistra.io"))
-        || mesh.namespaces.values().any(|namespace| namespace.meta.labels.get("maistra.io/member-of").is_some())
 }
 
 /// Lets the first Pod of each owner pass: what its replicas have wrong is one defect.

@@ -4,7 +4,7 @@ use super::Lint;
 use crate::model::meta::order_known;
 use crate::model::service::{Origin, TargetPort};
 use crate::model::{Mesh, PeerAuthentication, Proxy, Service, Workload};
-use crate::mtls::endpoints::target_on;
+use crate::mtls::endpoints::{BYPASS, bypasses_ztunnel, target_on};
 use crate::mtls::server::{Level, level};
 use crate::mtls::visible::sidecars_of;
 use crate::yaml::Node;
@@ -63,12 +63,15 @@ pub fn not_enforced(mesh: &Mesh, workload: &Workload) -> Option<String> {
     match workload.proxy {
         Proxy::None => Some(workload.proxy_why.clone()),
         Proxy::Sidecar => {
-            let none = workload.intercept_none.unwrap_or(mesh.config.intercept_none);
+            let none = workload.intercepts_nothing();
             let listens = |n: &Option<u32>| {
                 n.and_then(|n| mesh.sidecars.get(n as usize)).is_some_and(|sidecar| !sidecar.ingress.is_empty())
             };
             let open = none && !sidecars_of(mesh, workload).iter().any(listens);
             open.then(|| "interception mode NONE captures nothing, and no Sidecar opens a listener".to_owned())
+        }
+        Proxy::Ambient if bypasses_ztunnel(workload) => {
+            Some(format!("annotation {BYPASS} lets plaintext past ztunnel"))
         }
         Proxy::Gateway | Proxy::Grpc | Proxy::Ambient | Proxy::Waypoint => None,
     }

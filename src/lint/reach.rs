@@ -239,7 +239,7 @@ impl<'l, 'm> Reaches<'l, 'm> {
             }
         }
         let guess = matches!(workload.kind, "Namespace" | "Service") || workload.assumed;
-        let sure = !guess && workload.proxy == Proxy::Sidecar;
+        let sure = !guess && matches!(workload.proxy, Proxy::Sidecar | Proxy::Ambient);
         let none = BTreeMap::new();
         let ports = self.ports.get(number as usize).unwrap_or(&none);
         reach.declared |= !ports.is_empty();
@@ -330,13 +330,13 @@ fn declared(lint: &Lint<'_>) -> Vec<BTreeMap<u16, Declared>> {
         for (port, endpoints) in service.ports.iter().zip(&rows.endpoints) {
             for endpoint in endpoints {
                 let Who::Workload(number) = endpoint.who else { continue };
-                let captured = matches!(endpoint.front, Front::Policy | Front::Unknown(_));
+                let captured = matches!(endpoint.front, Front::Policy | Front::Ambient(_) | Front::Unknown(_));
                 let Some(ports) = all.get_mut(number as usize).filter(|_| captured && endpoint.port > 0) else {
                     continue;
                 };
                 let tcp = matches!(port.protocol, Protocol::Tcp | Protocol::Tls)
                     && endpoint.port_kinds.iter().all(|kind| *kind != PortKind::Http);
-                let sure = endpoint.front == Front::Policy;
+                let sure = matches!(endpoint.front, Front::Policy | Front::Ambient(_));
                 let slot = ports.entry(endpoint.port).or_insert(Declared { tcp, sure });
                 (slot.tcp, slot.sure) = (slot.tcp && tcp, slot.sure && sure);
             }

@@ -25,7 +25,7 @@ impl<'a> LintReport<'a> {
         let inputs =
             inputs.map(|(path, documents)| Input { path: path.clone(), held: Held::Documents(*documents) }).collect();
         // What is of another project, or no object at all, was not looked at.
-        let objects = mesh.objects.iter().filter(|object| !object.kind.is_empty()).count();
+        let objects = mesh.objects.iter().filter(|object| !object.kind.is_empty() && object.made.is_none()).count();
         Self { mesh, inputs, shown, objects, fails_from }
     }
 
@@ -147,7 +147,8 @@ impl Report for LintReport<'_> {
     fn subjects(&self) -> Option<Feed<'_, Subject>> {
         Some(Box::new(|each| {
             (0..self.mesh.objects.len()).map(|at| ObjectId(u32::try_from(at).unwrap_or(u32::MAX))).try_for_each(|id| {
-                let Some(object) = self.mesh.object_ref(id).filter(|object| !object.kind.is_empty()) else {
+                let own = self.mesh.object_ref(id).filter(|_| self.mesh.made(id).is_none());
+                let Some(object) = own.filter(|object| !object.kind.is_empty()) else {
                     return Ok(());
                 };
                 each(Subject { name: object.to_string(), at: self.mesh.locate(id, &Path::default()) })

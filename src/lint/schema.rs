@@ -50,6 +50,7 @@ const SPECS: &[(&str, &str, &str)] = &[
     ("networking.istio.io", "WorkloadGroup", "metadata{annotations{*} labels{*}} probe template:machine"),
     ("authentication.istio.io", "Policy", POLICY),
     ("authentication.istio.io", "MeshPolicy", POLICY),
+    ("authentication.maistra.io", "ServiceMeshPolicy", POLICY),
 ];
 
 const POLICY: &str = "originIsOptional origins{jwt} peerIsOptional peers{jwt mtls{allowTls mode}} principalBinding \
@@ -267,7 +268,9 @@ struct Walk<'s> {
 /// Every key of an object that its kind does not have; none for kinds that the table does not hold.
 #[must_use]
 pub fn strays(lint: &Lint<'_>, id: ObjectId) -> Vec<Stray> {
-    let Some(object) = lint.mesh.objects.get(id.0 as usize) else { return Vec::new() };
+    let Some(object) = lint.mesh.objects.get(id.0 as usize).filter(|object| object.made.is_none()) else {
+        return Vec::new();
+    };
     match (Schema::of(&object.group, &object.kind), lint.node(id)) {
         (Some(schema), Some(root)) => {
             let mut walk = Walk { schema, kind: &object.kind, found: Vec::new(), keys: 0 };

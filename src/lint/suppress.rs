@@ -210,7 +210,7 @@ impl Ignores {
     }
 
     fn annotations(&mut self, mesh: &Mesh, sources: &[SourceId]) {
-        for (id, object) in (0..).map(ObjectId).zip(&mesh.objects) {
+        for (id, object) in (0..).map(ObjectId).zip(&mesh.objects).filter(|(_, object)| object.made.is_none()) {
             let Some(document) = mesh.documents.get(object.document as usize) else { continue };
             if sources.binary_search(&document.source).is_err() {
                 continue;

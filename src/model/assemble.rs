@@ -1,15 +1,18 @@
 //! Takes the items of the input into the mesh: what this istiod sees, what it cannot judge, who has which proxy, and the
 //! order in which istiod looks at everything.
 
+use super::authn_policy::OLD_POLICIES;
+use super::backend_policy;
 use super::load::Pending;
+use super::metadata::{self, Metadata};
 use super::read::Item;
 use super::select::{LabelIndex, SelectorIndex};
 use super::taint::{is_workload, scope_of};
-use super::workload::InjectionView;
-use super::{ByNamespace, Host, Index, Mesh, Meta, Proxy, Scope, Service, Taint, Workload};
+use super::workload::{DATAPLANE_MODE, InjectionView};
+use super::{ByNamespace, Host, Index, Mesh, Meta, Protocol, Proxy, Scope, Service, Taint, Workload};
 use crate::location::{Location, Path};
 use foldhash::HashSet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Kinds that the revision label hides from a control plane of another revision (1.0).
@@ -38,7 +41,14 @@ impl Mesh {
         for item in items {
             self.add(item);
         }
+        self.protocols_by_name_only();
+        self.create_operator_objects();
         self.taint(pending);
+        self.taint_other_meshes();
+        self.make_rules();
+        if self.version.reads_legacy_policies() {
+            self.apply_old_rules();
+        }
         self.imagine_services();
         self.settle_workloads();
         self.sort();
@@ -52,16 +62,31 @@ impl Mesh {
         }
     }
 
+    /// Whether this istiod knows a service. One of a namespace that is no member is kept: to the members it is a
+    /// destination like any other outside the mesh.
+    fn keeps(&mut self, meta: &Meta) -> bool {
+        let outside = self.control.as_ref().is_some_and(|control| control.sees(&meta.namespace) == Some(false));
+        outside || self.visible(meta)
+    }
+
     /// Whether this istiod sees an object: by its namespace, and by its revision label.
     fn visible(&mut self, meta: &Meta) -> bool {
-        let kind = self.objects.get(meta.id.0 as usize).map(|object| object.kind.clone()).unwrap_or_default();
+        let object = self.objects.get(meta.id.0 as usize);
+        let kind = object.map(|object| object.kind.clone()).unwrap_or_default();
+        if object.is_some_and(|object| self.options.env.leaves_out(&object.kind, &object.group)) {
+            self.leave("objects that PILOT_IGNORE_RESOURCES leaves out");
+            return false;
+        }
         if !self.sees(&meta.namespace) {
-            self.leave("objects in namespaces that discoverySelectors leave out");
+            let by_roll = self.control.as_ref().is_some_and(|control| control.members.is_some());
+            let why = if by_roll { "are no members" } else { "discoverySelectors leave out" };
+            self.leave(&format!("objects in namespaces that {why}"));
             return false;
         }
         let revision = meta.labels.get("istio.io/rev").filter(|_| REVISIONED.contains(&&*kind));
+        // Seen or not, what one revision sees another does not.
+        self.other_revisions |= revision.is_some();
         if revision.is_some_and(|revision| revision != self.revision) {
-            self.other_revisions = true;
             self.leave(&format!("objects of another revision than {}", self.revision));
             return false;
         }
@@ -71,26 +96,36 @@ impl Mesh {
     fn add(&mut self, item: Item) {
         match item {
             Item::Namespace(_) | Item::Mesh(..) | Item::Nothing => {}
-            Item::Service(service) if self.visible(&service.meta) => self.services.push(service),
+            Item::Plane(_) | Item::Roll(_) | Item::Member(_) | Item::Tag(_) => {}
+            Item::Service(service) if self.keeps(&service.meta) => self.services.push(service),
             Item::Entry(entry, mut services) if self.visible(&entry.meta) => {
                 let number = u32::try_from(self.entries.len()).ok();
                 services.iter_mut().for_each(|service| service.entry = number);
                 self.services.extend(services);
                 self.entries.push(entry);
             }
-            Item::Slices(slices) if slices.first().is_some_and(|slice| self.visible(&slice.meta)) => {
+            Item::Slices(slices) if slices.first().is_some_and(|slice| self.keeps(&slice.meta)) => {
                 self.slices.extend(slices);
             }
             // Workloads of unseen namespaces still call: as clients without a mesh.
             Item::Workload(workload) => self.workloads.push(*workload),
+            Item::PeerAuthentication(_) if !self.version.reads_peer_authentication() => {
+                self.leave("PeerAuthentication, which Istio reads since 1.5");
+            }
             Item::PeerAuthentication(policy) if self.visible(&policy.meta) => self.policies.push(policy),
-            Item::DestinationRule(rule) if self.visible(&rule.meta) => self.rules.push(*rule),
+            Item::AuthnPolicy(policy) if self.visible(&policy.meta) => self.authn_policies.push(policy),
+            Item::DestinationRule(mut rule) if self.visible(&rule.meta) => {
+                rule.settle(self.version);
+                self.rules.push(*rule);
+            }
             Item::Sidecar(sidecar) if self.visible(&sidecar.meta) => self.sidecars.push(sidecar),
             Item::Machine(machine) if self.visible(&machine.meta) => self.machines.push(machine),
             Item::MachineTemplate(machine) if self.visible(&machine.meta) => self.machine_templates.push(machine),
             Item::Route(route) if self.visible(&route.meta) => self.routes.push(route),
             Item::Gateway(gateway) if self.visible(&gateway.meta) => self.gateways.push(gateway),
             Item::Interference(object) if self.visible(&object.meta) => self.interferences.push(object),
+            Item::BackendPolicy(policy) if self.visible(&policy.meta) => self.backend_policies.push(policy),
+            Item::ProxyConfig(config) if self.visible(&config.meta) => self.proxy_configs.push(config),
             Item::NotYet(meta, names) if self.visible(&meta) => self.not_yet(&meta, &names),
             _ => {}
         }
@@ -119,9 +154,36 @@ impl Mesh {
         self.taints.extend(scopes.into_iter().map(taint));
     }
 
+    /// The rules that istiod makes of backend policies. Of a version that may or may not read them nothing is said.
+    fn make_rules(&mut self) {
+        let policies = std::mem::take(&mut self.backend_policies);
+        if !self.version.reads_backend_policies() {
+            for policy in &policies {
+                let names: Vec<_> = policy.targets.iter().map(|target| target.name.clone()).collect();
+                self.not_yet(&policy.meta, &names);
+            }
+        } else {
+            let (rules, unclear) = backend_policy::rules(&policies, &self.services, &self.options.cluster_domain);
+            self.rules.extend(rules);
+            for (host, id) in unclear {
+                let who = self.object_ref(id).map(|object| object.to_string()).unwrap_or_default();
+                let reason = format!("what {who} makes clients send is not certain");
+                let at = self.locate(id, &Path::default());
+                self.taints.push(Taint { scope: Scope::Host(host), reason, object: Some(id), at });
+            }
+        }
+        self.backend_policies = policies;
+    }
+
     fn taint(&mut self, pending: Vec<Pending>) {
         let domain = self.options.cluster_domain.clone();
         for Pending { kind, namespace, name, reason, object, at } in pending {
+            // What nobody reads changes nothing, however it is written.
+            let of = object.and_then(|id| self.objects.get(id.0 as usize)).map_or("", |object| &object.kind);
+            let old = [&*kind, of].iter().any(|kind| OLD_POLICIES.contains(kind));
+            if old && !self.version.reads_legacy_policies() {
+                continue;
+            }
             if let Some(client) = object.filter(|_| is_workload(&kind)) {
                 let (reason, at) = (reason.clone(), at.clone());
                 self.taints.push(Taint { scope: Scope::Client(client), reason, object, at });
@@ -146,6 +208,63 @@ impl Mesh {
         }
     }
 
+    /// Without sniffing, a port whose protocol no name tells is TCP to the proxies (8.2, `autoDetect`).
+    fn protocols_by_name_only(&mut self) {
+        let plane = self.control.as_ref().and_then(|control| control.plane.as_ref()?.maistra.as_ref());
+        if !plane.is_some_and(|own| own.names_only) {
+            return;
+        }
+        for port in self.services.iter_mut().flat_map(|service| &mut service.ports) {
+            if port.protocol == Protocol::Auto {
+                port.protocol = Protocol::Tcp;
+            }
+        }
+    }
+
+    /// Rows of namespaces that belong to another control plane, and of those that may or may not belong to this one.
+    fn taint_other_meshes(&mut self) {
+        let Some(control) = &self.control else { return };
+        let others = control.others.len();
+        let mut taints = Vec::new();
+        if let Some(members) = &control.members {
+            for (namespace, (id, of)) in &members.foreign {
+                let reason = format!(
+                    "namespace {namespace} belongs to the mesh of control plane namespace {of}; the one of {} is judged, --root-namespace chooses another",
+                    members.plane
+                );
+                let at = self.locate(*id, &Path::default());
+                taints.push(Taint { scope: Scope::Namespace(namespace.clone()), reason, object: Some(*id), at });
+            }
+            let names: BTreeSet<&Arc<str>> = self
+                .workloads
+                .iter()
+                .map(|w| &w.meta)
+                .chain(self.services.iter().map(|s| &s.meta))
+                .map(|m| &m.namespace)
+                .collect();
+            for name in names.into_iter().filter(|name| members.unclear(name)) {
+                let reason = format!("memberSelectors decide on namespace {name}, which is not in the input");
+                let object = control.plane.as_ref().map(|plane| plane.meta.id);
+                let at = object.map_or_else(Location::unknown, |id| self.locate(id, &Path::default()));
+                taints.push(Taint { scope: Scope::Namespace(name.clone()), reason, object, at });
+            }
+        }
+        if control.mixed {
+            let plane = control.plane.as_ref().map(|plane| plane.meta.id);
+            let at = plane.map_or_else(Location::unknown, |id| self.locate(id, &Path::default()));
+            let reason =
+                "the input holds control planes of OpenShift Service Mesh 2 and of Sail: judge them one by one"
+                    .to_owned();
+            taints.push(Taint { scope: Scope::All, reason, object: plane, at });
+        }
+        // Whom another revision injects is told apart from those of the one that is judged.
+        self.other_revisions |= control.revisions.is_some();
+        self.taints.extend(taints);
+        for _ in 0..others {
+            self.leave("control planes of other meshes or revisions");
+        }
+    }
+
     /// Decides each workload's proxy.
     fn settle_workloads(&mut self) {
         self.has_pods = self.workloads.iter().any(|workload| workload.kind == "Pod");
@@ -153,26 +272,46 @@ impl Mesh {
         if workloads.is_empty() {
             workloads = self.imagine_workloads();
         }
-        let mut missing = BTreeSet::new();
+        let (mut missing, mut strangers) = (BTreeSet::new(), BTreeMap::new());
+        let by_roll = self.control.as_ref().is_some_and(|control| control.members.is_some());
         for workload in &mut workloads {
             let name = &workload.meta.namespace;
             let namespace = self.namespaces.get(name);
             let seen = self.sees(name);
-            workload.settle(&InjectionView { namespace, assume_injected: self.options.assume_injected });
-            if !seen {
+            let control = self.control.as_ref();
+            let member = control.and_then(|control| control.sees(name));
+            let assume_injected = self.options.assume_injected;
+            let (mesh, configs) = (&self.config.metadata, &self.proxy_configs);
+            if *mesh != Metadata::default() || !configs.is_empty() {
+                let given = metadata::inherited(mesh, configs, &self.root, &workload.meta.namespace, &workload.labels);
+                workload.metadata = workload.metadata.over(&given);
+            }
+            workload.settle(&InjectionView { namespace, assume_injected, control });
+            if !seen && member.is_none() {
                 workload.proxy = Proxy::None;
                 workload.proxy_why = "discoverySelectors leave its namespace out of the mesh".to_owned();
             }
-            if namespace.is_none() && workload.assumed {
+            let meshed = matches!(workload.shown, Some(Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc));
+            if meshed && member == Some(false) {
+                strangers.entry(workload.meta.namespace.clone()).or_insert(workload.meta.id);
+            }
+            if namespace.is_none() && workload.assumed && !by_roll {
                 missing.insert(workload.meta.namespace.clone());
             }
         }
-        for workload in &workloads {
-            match workload.proxy {
-                Proxy::Ambient => self.leave("ambient workloads"),
-                Proxy::Waypoint => self.leave("waypoints"),
-                _ => {}
-            }
+        let labelled = |ns: &super::Namespace| ns.labels.get(DATAPLANE_MODE) == Some("ambient");
+        let ambient = |w: &Workload| {
+            matches!(w.proxy, Proxy::Ambient | Proxy::Waypoint) || w.labels.get(DATAPLANE_MODE) == Some("ambient")
+        };
+        let shown = workloads.iter().any(ambient)
+            || self.namespaces.values().any(labelled)
+            || self.gateways.iter().any(|gateway| gateway.waypoint.is_some());
+        self.ambient = self.options.env.ambient.unwrap_or(shown);
+        for (namespace, id) in strangers {
+            let reason =
+                format!("pods of namespace {namespace} run a proxy, and it is no member of the mesh that is judged");
+            let at = self.locate(id, &Path::default());
+            self.taints.push(Taint { scope: Scope::Namespace(namespace), reason, object: Some(id), at });
         }
         let network = |w: &Workload| w.labels.get("topology.istio.io/network").map(str::to_owned);
         let networks: BTreeSet<String> = workloads.iter().filter_map(network).collect();
@@ -194,6 +333,7 @@ impl Mesh {
             ))
         });
         self.policies.sort_by(|a, b| a.meta.age_key().cmp(&b.meta.age_key()));
+        self.authn_policies.sort_by(|a, b| a.meta.age_key().cmp(&b.meta.age_key()));
         self.rules
             .sort_by(|a, b| (a.selector.is_none(), a.meta.age_key()).cmp(&(b.selector.is_none(), b.meta.age_key())));
         self.sidecars

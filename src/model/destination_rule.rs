@@ -1,9 +1,11 @@
 //! DestinationRule: what clients are told to send to a host.
 
+use super::backend_policy::MadeFrom;
 use super::fields::export_to;
 use super::host::Host;
 use super::issue::Issues;
-use super::meta::{Labels, Meta};
+use super::meta::{Labels, Meta, ObjectId};
+use super::version::Version;
 use crate::yaml::Node;
 
 /// `tls.mode` of a client. A `tls` block without a mode is DISABLE, the enum's zero (2.6).
@@ -58,6 +60,8 @@ pub struct PortPolicy {
     pub tls: Option<ClientTls>,
     /// `loadBalancer.simple: PASSTHROUGH`.
     pub passthrough: bool,
+    /// `port.name` of an entry, which only Istio 1.0 takes.
+    pub port_name: Option<Box<str>>,
 }
 
 /// `trafficPolicy`.
@@ -91,10 +95,30 @@ pub struct DestinationRule {
     pub policy: Option<TrafficPolicy>,
     /// `subsets`.
     pub subsets: Vec<Subset>,
-    /// `exportTo`, as written, sorted; with a `workloadSelector` always `{.}` (2.3).
+    /// `exportTo`, as written, sorted; with a `workloadSelector` that is read always `{.}` (2.3).
     pub export_to: Vec<Box<str>>,
     /// `workloadSelector.matchLabels`: the clients that it is for.
     pub selector: Option<Labels>,
+    /// The policies of the Gateway API that istiod made it of; `None`: a user wrote it.
+    pub made_from: Option<MadeFrom>,
+}
+
+impl DestinationRule {
+    /// Takes its `workloadSelector` as a version of Istio does: it keeps the rule in its namespace, or is not read.
+    pub(super) fn settle(&mut self, version: Version) {
+        if !version.reads_rule_selectors() {
+            self.selector = None;
+        } else if self.selector.is_some() {
+            self.export_to = vec![".".into()];
+        }
+    }
+
+    /// The object that a `tls` block was read from: the policy's own, or that of an entry of `portLevelSettings`.
+    #[must_use]
+    pub fn tls_object(&self, port: Option<u32>) -> ObjectId {
+        let Some(from) = &self.made_from else { return self.meta.id };
+        port.and_then(|at| from.ports.get(at as usize)).copied().unwrap_or(from.top)
+    }
 }
 
 const TLS_MODES: &[(&str, TlsMode)] = &[
@@ -128,6 +152,7 @@ fn read_port_policy(node: Node<'_>, path: &str, issues: &mut Issues) -> PortPoli
     PortPolicy {
         tls: read_tls(node.get("tls"), &format!("{path}.tls"), issues),
         passthrough: simple.as_deref() == Some("PASSTHROUGH"),
+        port_name: None,
     }
 }
 
@@ -138,7 +163,9 @@ fn read_policy(node: Option<Node<'_>>, path: &str, issues: &mut Issues) -> Optio
         let path = format!("{path}.portLevelSettings[{at}]");
         let port = issues.mapping(entry.get("port"), format_args!("{path}.port"));
         let number = issues.port(port.and_then(|p| p.get("number")), format_args!("{path}.port.number"));
-        ports.push((number, read_port_policy(entry, &path, issues)));
+        let name = port.and_then(|p| p.get("name")).and_then(Node::text).filter(|name| !name.is_empty());
+        let port_name = name.map(|name| name.as_ref().into());
+        ports.push((number, PortPolicy { port_name, ..read_port_policy(entry, &path, issues) }));
     }
     Some(TrafficPolicy { top: read_port_policy(node, path, issues), ports })
 }
@@ -165,13 +192,13 @@ pub(super) fn read(root: Node<'_>, meta: Meta, domain: &str, issues: &mut Issues
     let selector = issues.mapping(get("workloadSelector"), "spec.workloadSelector").map(|selector| {
         Labels::read_selector(selector.get("matchLabels"), "spec.workloadSelector.matchLabels", issues)
     });
-    let written_export_to = export_to(get("exportTo"), "spec.exportTo", issues);
     DestinationRule {
         host: Host::resolve(&written, &meta.namespace, domain),
         policy: read_policy(get("trafficPolicy"), "spec.trafficPolicy", issues),
         subsets,
-        export_to: if selector.is_some() { vec![".".into()] } else { written_export_to },
+        export_to: export_to(get("exportTo"), "spec.exportTo", issues),
         selector,
+        made_from: None,
         meta,
     }
 }

@@ -1,4 +1,4 @@
-//! EnvoyFilter and ProxyConfig: objects that can change a proxy behind the rules' back.
+//! EnvoyFilter: an object that can change a proxy behind the rules' back.
 
 use super::issue::Issues;
 use super::meta::{Labels, Meta};
@@ -58,33 +58,6 @@ pub(super) fn read_envoy_filter(root: Node<'_>, meta: Meta, issues: &mut Issues)
     })
 }
 
-/// A ProxyConfig whose environment sets proxy metadata (2.12).
-pub(super) fn read_proxy_config(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Option<Interference> {
-    let spec = issues.mapping(root.get("spec"), "spec")?;
-    let variables = issues.mapping(spec.get("environmentVariables"), "spec.environmentVariables");
-    let mut names = variables.into_iter().flat_map(Node::entries).map(|(key, _)| key);
-    let decides = names.any(|name| name.text().is_some_and(|name| decisive_metadata(&name)));
-    let selector = issues.mapping(spec.get("selector"), "spec.selector");
-    let labels = selector.and_then(|s| s.get("matchLabels"));
-    let selector = Labels::read_selector(labels, "spec.selector.matchLabels", issues);
-    decides.then_some(Interference {
-        meta,
-        kind: "ProxyConfig",
-        selector,
-        patches: vec!["proxy metadata"],
-        outbound: true,
-        inbound: true,
-        gateway: true,
-    })
-}
-
-/// Proxy metadata that changes what a client sends or a server demands (2.12) and is not followed yet.
-#[must_use]
-pub fn decisive_metadata(name: &str) -> bool {
-    let name = name.strip_prefix("ISTIO_META_").unwrap_or(name);
-    name.starts_with("TLS_CLIENT_") || name.starts_with("TLS_SERVER_") || name == "INTERCEPTION_MODE"
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,16 +78,6 @@ mod tests {
         ] {
             let found = messages(&format!("spec: {spec}"), |root, issues| {
                 read_envoy_filter(root, meta(), issues);
-            });
-            assert_eq!(found.join("; "), want, "{spec}");
-        }
-        for (spec, want) in [
-            ("{environmentVariables: {A: b}, selector: {matchLabels: {a: b}}}", ""),
-            ("{environmentVariables: [A]}", "spec.environmentVariables must be a mapping, not a list"),
-            ("{selector: {matchLabels: a}}", "spec.selector.matchLabels must be a mapping, not \"a\""),
-        ] {
-            let found = messages(&format!("spec: {spec}"), |root, issues| {
-                read_proxy_config(root, meta(), issues);
             });
             assert_eq!(found.join("; "), want, "{spec}");
         }

@@ -1,6 +1,7 @@
 //! Gateway: the servers of a gateway proxy.
 
 use super::issue::Issues;
+use super::mesh_config::{NamespaceSelector, read_namespace_selector};
 use super::meta::{Labels, Meta};
 use super::protocol::Protocol;
 use crate::yaml::Node;
@@ -75,7 +76,23 @@ pub struct Gateway {
     pub servers: Vec<Server>,
     /// An object of the Gateway API: only proxies of its own namespace.
     pub gateway_api: bool,
+    /// It makes a waypoint of the ambient mesh.
+    pub waypoint: Option<Attachment>,
 }
+
+/// Whose traffic may be sent through a waypoint: `allowedRoutes` of its HBONE listener.
+#[derive(Clone, Debug)]
+pub enum Attachment {
+    /// Of its own namespace; the default.
+    Same,
+    /// Of every namespace.
+    All,
+    /// Of namespaces with these labels.
+    Selector(NamespaceSelector),
+}
+
+/// The class whose Gateways are waypoints (`pilot/pkg/config/kube/gateway/gatewayclass.go`).
+const WAYPOINT_CLASS: &str = "istio-waypoint";
 
 /// What a server's `tls` block does. TLS is spoken on HTTPS and TLS ports only, where the enum's zero is PASSTHROUGH; on
 /// HTTP the block only redirects, and on any other protocol Istio refuses it.
@@ -106,7 +123,7 @@ pub(super) fn read_istio(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Gat
         servers.push(Server { port, protocol, tls, hosts, index });
     }
     let selector = Labels::read_selector(get("selector"), "spec.selector", issues);
-    Gateway { selector, servers, gateway_api: false, meta }
+    Gateway { selector, servers, gateway_api: false, waypoint: None, meta }
 }
 
 pub(super) fn read_gateway_api(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Gateway {
@@ -134,7 +151,30 @@ pub(super) fn read_gateway_api(root: Node<'_>, meta: Meta, issues: &mut Issues) 
         servers.push(Server { port, protocol, tls, hosts: vec![host.as_ref().into()], index });
     }
     let label = ("gateway.networking.k8s.io/gateway-name".into(), (*meta.name).into());
-    Gateway { selector: Labels::new([label]), servers, gateway_api: true, meta }
+    let class = spec.and_then(|s| s.get("gatewayClassName")).and_then(Node::text);
+    let waypoint = (class.as_deref() == Some(WAYPOINT_CLASS)).then(|| read_attachment(spec, issues));
+    Gateway { selector: Labels::new([label]), servers, gateway_api: true, waypoint, meta }
+}
+
+/// `allowedRoutes.namespaces` of the listener that takes HBONE.
+fn read_attachment(spec: Option<Node<'_>>, issues: &mut Issues) -> Attachment {
+    let hbone = |node: &Node<'_>| node.get("protocol").and_then(Node::text).as_deref() == Some("HBONE");
+    let listeners = || spec.and_then(|s| s.get("listeners")).into_iter().flat_map(Node::items).enumerate();
+    let found = listeners().find(|(_, listener)| hbone(listener)).or(listeners().next());
+    let Some((index, listener)) = found else { return Attachment::Same };
+    let path = format!("spec.listeners[{index}].allowedRoutes");
+    let allowed = issues.mapping(listener.get("allowedRoutes"), &path);
+    let path = format!("{path}.namespaces");
+    let namespaces = issues.mapping(allowed.and_then(|a| a.get("namespaces")), &path);
+    match namespaces.and_then(|n| n.get("from")).and_then(Node::text).as_deref() {
+        Some("All") => Attachment::All,
+        Some("Selector") => {
+            let path = format!("{path}.selector");
+            let selector = issues.mapping(namespaces.and_then(|n| n.get("selector")), &path);
+            selector.map_or(Attachment::Same, |node| Attachment::Selector(read_namespace_selector(node, &path, issues)))
+        }
+        _ => Attachment::Same,
+    }
 }
 
 #[cfg(test)]
@@ -196,6 +236,10 @@ mod tests {
                 "spec.listeners[0].tls must be a mapping, not \"Terminate\"",
             ),
             ("{listeners: [{protocol: HTTP}]}", "spec.listeners[0].port is missing"),
+            (
+                "{gatewayClassName: istio-waypoint, listeners: [{port: 15008, allowedRoutes: {namespaces: All}}]}",
+                "spec.listeners[0].allowedRoutes.namespaces must be a mapping, not \"All\"",
+            ),
         ] {
             let found = messages(&format!("spec: {spec}"), |root, issues| {
                 read_gateway_api(root, meta(), issues);

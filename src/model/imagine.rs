@@ -1,8 +1,9 @@
 //! What stands in for objects that the input does not have: workloads where there are only Services, services and
 //! clients where there are only policies. So the plain matrix of policies and rules always has rows (output.md 2).
 
+use super::authn_policy::{AuthnPolicy, PortSelector, Reach};
 use super::service::{Origin, Port, Resolution, TargetPort};
-use super::{Host, Labels, Mesh, Meta, ObjectId, Protocol, Proxy, Service, Workload};
+use super::{Host, Labels, Mesh, Meta, Metadata, ObjectId, Protocol, Proxy, Service, Workload};
 use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,11 +16,20 @@ impl Mesh {
         rest.contains('.').then(|| namespace.into())
     }
 
+    /// The policies of the old API, where they count.
+    fn old_policies(&self) -> &[AuthnPolicy] {
+        if self.version.reads_legacy_policies() { &self.authn_policies } else { &[] }
+    }
+
     /// Namespaces that policies and rules live in or speak of, but the root's.
     fn named_namespaces(&self) -> BTreeSet<Arc<str>> {
-        let policies = self.policies.iter().map(|policy| policy.meta.namespace.clone());
-        let rules = self.rules.iter().map(|rule| rule.meta.namespace.clone());
-        let hosts = self.rules.iter().filter_map(|rule| self.namespace_of(&rule.host));
+        // What an operator makes speaks of no services of its own.
+        let old = self.old_policies().iter().filter(|policy| policy.reach == Reach::Namespace).map(|old| &old.meta);
+        let policies = self.policies.iter().map(|policy| &policy.meta).chain(old).filter(|meta| !meta.made);
+        let policies = policies.map(|meta| meta.namespace.clone());
+        let written = || self.rules.iter().filter(|rule| !rule.meta.made);
+        let rules = written().map(|rule| rule.meta.namespace.clone());
+        let hosts = written().filter_map(|rule| self.namespace_of(&rule.host));
         let mut names: BTreeSet<_> = policies.chain(rules).chain(hosts).collect();
         names.remove(&self.root);
         names
@@ -28,15 +38,24 @@ impl Mesh {
     /// Without any Service, the hosts that rules name become services, and so does "any service" of each namespace that
     /// a policy or a rule speaks of.
     pub(super) fn imagine_services(&mut self) {
-        if self.has_services || (self.policies.is_empty() && self.rules.is_empty()) {
+        let old = self.old_policies().iter().map(|policy| &policy.meta);
+        let policies = self.policies.iter().map(|policy| &policy.meta).chain(old);
+        let silent = policies.chain(self.rules.iter().map(|rule| &rule.meta)).all(|meta| meta.made);
+        if self.has_services || silent {
             return;
         }
         let domain = self.options.cluster_domain.clone();
-        let mut hosts: BTreeSet<Host> = self.rules.iter().map(|rule| rule.host.clone()).collect();
+        let mut hosts: BTreeSet<Host> =
+            self.rules.iter().filter(|rule| !rule.meta.made).map(|rule| rule.host.clone()).collect();
         let namespaces = self.named_namespaces();
+        for policy in self.old_policies().iter().filter(|policy| policy.reach == Reach::Namespace) {
+            let names = policy.targets.iter().filter(|target| !target.name.is_empty());
+            hosts.extend(names.map(|target| Host::resolve(&target.name, &policy.meta.namespace, &domain)));
+        }
         hosts.extend(namespaces.iter().map(|name| Host(format!("*.{name}.svc.{domain}").into())));
         // The mesh-wide policy speaks of services that nothing else names.
-        let wide = self.policies.iter().any(|policy| policy.meta.namespace == self.root);
+        let wide = self.policies.iter().any(|policy| policy.meta.namespace == self.root && !policy.meta.made)
+            || self.old_policies().iter().any(|policy| policy.reach == Reach::Mesh && !policy.meta.made);
         if wide && !hosts.iter().any(|host| host.wildcard().is_some() && self.namespace_of(host).is_none()) {
             hosts.insert(Host(format!("*.svc.{domain}").into()));
         }
@@ -51,8 +70,18 @@ impl Mesh {
             let policies = rule.policy.iter().chain(rule.subsets.iter().filter_map(|subset| subset.policy.as_ref()));
             numbers.extend(policies.flat_map(|policy| policy.ports.iter().filter_map(|(number, _)| *number)));
         }
-        let port =
-            |number| Port { name: "".into(), number, target: TargetPort::Number(number), protocol: Protocol::Auto };
+        for policy in self.old_policies() {
+            let own = |name: &str| Host::resolve(name, &policy.meta.namespace, &self.options.cluster_domain) == host;
+            let ports = policy.targets.iter().filter(|target| own(&target.name)).flat_map(|target| &target.ports);
+            numbers.extend(ports.filter_map(|port| if let PortSelector::Number(n) = port { Some(*n) } else { None }));
+        }
+        let port = |number| Port {
+            name: "".into(),
+            number,
+            target: TargetPort::Number(number),
+            protocol: Protocol::Auto,
+            grpc: false,
+        };
         let name: Arc<str> = host.as_str().split('.').next().unwrap_or("").into();
         Service {
             meta: self.nowhere(self.namespace_of(&host).unwrap_or_default(), name),
@@ -71,7 +100,7 @@ impl Mesh {
     /// The meta of something that is in no file.
     fn nowhere(&self, namespace: Arc<str>, name: Arc<str>) -> Meta {
         let (labels, annotations) = (Labels::default(), Labels::default());
-        Meta { id: ObjectId(u32::MAX), namespace, name, labels, annotations, created: None }
+        Meta { id: ObjectId(u32::MAX), namespace, name, labels, annotations, created: None, made: false }
     }
 
     /// Without any workload: those that the Services' selectors speak of; without real Services, one client per
@@ -125,12 +154,13 @@ fn assumed(meta: Meta, kind: &'static str, labels: Labels) -> Workload {
         path: "spec.selector",
         ips: Vec::new(),
         named_ports: Vec::new(),
-        intercept_none: None,
-        metadata: false,
+        metadata: Metadata::default(),
         custom_template: false,
         unfollowed: None,
         host_network: false,
         user_1337: false,
+        proxy_user: 1337,
+        users: super::workload::Users::default(),
         service_account: "".into(),
         node: None,
         scaled_to_zero: false,

@@ -1,8 +1,9 @@
 //! Builds the [`Mesh`]: documents to objects, findings for what is wrong, and of equal names the last.
 
 use super::kinds::{self, Lookup, Role};
+use super::mesh_config::IstiodEnv;
 use super::read::{self, Item, Object, Raw, Read};
-use super::{Mesh, MeshConfig, Meta, ObjectId, Options};
+use super::{Control, Mesh, MeshConfig, Meta, ObjectId, Options, openshift};
 use crate::finding::{self, Finding};
 use crate::location::{Location, ObjectRef, Path, Sources};
 use crate::yaml::{self, Broken, Document, NodeId};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 /// Reads every source and builds the mesh. Cannot fail: what is wrong is in its findings and taints.
 #[must_use]
-pub fn load(sources: Sources, options: Options) -> Mesh {
+pub fn load(sources: Sources, mut options: Options) -> Mesh {
     let mut documents = Vec::new();
     let (mut broken, mut findings, mut inputs, mut strangers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let ids: Vec<_> = sources.iter().map(|(id, source)| (id, source.path.to_string())).collect();
@@ -35,20 +36,57 @@ pub fn load(sources: Sources, options: Options) -> Mesh {
     }
     let judged = (0..).zip(&documents).filter(|(_, document)| !patches.contains(&document.source));
     let raws: Vec<Raw> = judged.flat_map(|(number, d)| read::unwrap_lists(number, d)).collect();
-    let (namespace, domain) = (&options.default_namespace, &options.cluster_domain);
-    let reads: Vec<Read> = raws
-        .par_iter()
-        .enumerate()
-        .map(|(at, raw)| match documents.get(raw.document as usize) {
-            Some(document) => read::read(raw, document, object_id(at), namespace, domain),
-            None => Read::NoObject,
-        })
-        .collect();
+    let reads = read_all(&raws, &documents, &options);
+    let reads = match control_plane_domain(&reads, &options) {
+        Some(domain) if domain != options.cluster_domain => {
+            options.cluster_domain = domain;
+            read_all(&raws, &documents, &options)
+        }
+        _ => reads,
+    };
     let mut loader =
         Loader { sources, documents, options, findings, objects: Vec::new(), items: Vec::new(), pending: Vec::new() };
     loader.take(reads, &raws);
     loader.pend_broken(&broken);
     Mesh { strangers, ..loader.finish(inputs) }
+}
+
+fn read_all(raws: &[Raw], documents: &[Document], options: &Options) -> Vec<Read> {
+    let (namespace, domain) = (&options.default_namespace, &options.cluster_domain);
+    let one = |(at, raw): (usize, &Raw)| match documents.get(raw.document as usize) {
+        Some(document) => read::read(raw, document, object_id(at), namespace, domain),
+        None => Read::NoObject,
+    };
+    raws.par_iter().enumerate().map(one).collect()
+}
+
+/// The domain of Kubernetes services that the judged control plane sets. Hosts are completed with it while they are
+/// read, so the input is read again where it is another than the usual one.
+fn control_plane_domain(reads: &[Read], options: &Options) -> Option<String> {
+    let items = reads.iter().filter_map(|read| match read {
+        Read::Ours(read) => Some(&read.1),
+        _ => None,
+    });
+    let found = found(items);
+    found.plane(options)?.domain.as_deref().map(str::to_owned)
+}
+
+/// What the items say of control planes and members.
+fn found<'a>(items: impl Iterator<Item = &'a Item>) -> openshift::Found<'a> {
+    let mut found = openshift::Found::default();
+    for item in items {
+        match item {
+            Item::Plane(plane) => found.planes.push(plane),
+            Item::Roll(roll) => found.rolls.push(roll),
+            Item::Member(member) => found.members.push(member),
+            Item::Tag(tag) => found.tags.push(tag),
+            Item::Namespace(namespace) => {
+                found.namespaces.push(namespace);
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Something that taints rows once the root namespace is known.
@@ -75,6 +113,22 @@ struct Loader {
     items: Vec<Item>,
     findings: Vec<Finding>,
     pending: Vec<Pending>,
+}
+
+/// istiod's environment: what the control plane's object sets, and over it what the user says.
+fn environment(plane: &openshift::Plane, given: &IstiodEnv) -> IstiodEnv {
+    let mut env = IstiodEnv::default();
+    if plane.env.is_empty() {
+        return given.clone();
+    }
+    for (name, value) in &plane.env {
+        // Most variables bear on nothing here, and istiod takes a value that it cannot read for the default.
+        let _ = env.set(&format!("{name}={value}"));
+    }
+    for pair in &given.given {
+        let _ = env.set(pair);
+    }
+    env
 }
 
 fn object_id(at: usize) -> ObjectId {
@@ -228,19 +282,37 @@ impl Loader {
     }
 
     /// The mesh's settings, the ConfigMap they are from, the revision it is of, and what is wrong with it.
-    fn config(&self) -> (Option<ObjectId>, MeshConfig, String, Vec<String>) {
+    fn config(&self, control: Option<&Control>) -> (Option<ObjectId>, MeshConfig, String, Vec<String>) {
         let mut maps: Vec<(&Meta, &Option<MeshConfig>, &Vec<String>)> = Vec::new();
         for item in &self.items {
             if let Item::Mesh(meta, config, problems) = item {
                 maps.push((meta, config, problems));
             }
         }
+        let named = self.options.revision.as_deref();
+        let plane = control.and_then(|control| control.plane.as_ref());
+        let plane = plane.filter(|plane| named.is_none_or(|revision| *revision == *plane.revision));
+        if let Some(plane) = plane {
+            // What the operator made of the object, where the input has that, and the object itself otherwise.
+            let name = match (plane.product, &*plane.revision) {
+                (openshift::Product::Sail, "default") => "istio".to_owned(),
+                (_, revision) => format!("istio-{revision}"),
+            };
+            maps.retain(|(meta, ..)| *meta.name == *name && meta.namespace == plane.namespace);
+            if maps.is_empty() {
+                return (Some(plane.meta.id), plane.config.clone(), plane.revision.to_string(), Vec::new());
+            }
+        } else if let Some(revision) = named {
+            // Of the revision that the user names, the configuration of that one only.
+            maps.retain(|(meta, ..)| meta.name.strip_prefix("istio-").unwrap_or("default") == revision);
+        }
         let wanted = self.options.root_namespace.as_deref().unwrap_or("istio-system");
         maps.sort_by_key(|(meta, ..)| (&*meta.name != "istio", &*meta.namespace != wanted));
         let Some((meta, config, problems)) = maps.first().copied() else {
-            return (None, MeshConfig::default(), "default".to_owned(), Vec::new());
+            return (None, MeshConfig::default(), named.unwrap_or("default").to_owned(), Vec::new());
         };
-        let revision = meta.name.strip_prefix("istio-").unwrap_or("default").to_owned();
+        let own = plane.map(|plane| plane.revision.to_string());
+        let revision = own.unwrap_or_else(|| meta.name.strip_prefix("istio-").unwrap_or("default").to_owned());
         let who = format!("ConfigMap {}", meta.slash());
         let mut wrong: Vec<String> = problems.iter().map(|problem| format!("{who}: {problem}")).collect();
         if config.is_none() {
@@ -258,7 +330,8 @@ impl Loader {
     }
 
     fn finish(mut self, inputs: Vec<(String, usize)>) -> Mesh {
-        let (mut config_from, mut config, revision, mut problems) = self.config();
+        let control = found(self.items.iter()).control(&self.options);
+        let (mut config_from, mut config, revision, mut problems) = self.config(control.as_ref());
         if let Some(given) = self.options.mesh_config.clone() {
             (config, config_from, problems) = (given, None, Vec::new());
         }
@@ -276,21 +349,36 @@ impl Loader {
         let first = |given: &Option<String>, written: &Option<Box<str>>, default: &str| {
             given.as_deref().or(written.as_deref()).unwrap_or(default).to_owned()
         };
-        let root = first(&self.options.root_namespace, &config.root_namespace, "istio-system");
+        let members = control.as_ref().and_then(|control| control.members.as_ref()).map(|members| &*members.plane);
+        let plane = control.as_ref().and_then(|control| control.plane.as_ref());
+        let usual = plane.map(|plane| &*plane.root).or(members).unwrap_or("istio-system");
+        let root = first(&self.options.root_namespace, &config.root_namespace, usual);
+        let version = self.options.version.or(plane.map_or_else(
+            || control.as_ref().and_then(Control::release).map(openshift::istio_of),
+            |plane| plane.version,
+        ));
+        if let Some(plane) = plane {
+            self.options.env = environment(plane, &self.options.env);
+        }
         let trust_domain = first(&self.options.trust_domain, &config.trust_domain, "cluster.local");
+        let version = version.unwrap_or_default();
+        config.auto_mtls = version.auto_mtls(config.auto_mtls_written.then_some(config.auto_mtls));
+        let named = self.options.revision.is_some();
         let mut mesh = Mesh {
             sources: self.sources,
             documents: self.documents,
             objects: self.objects,
             config,
             config_from,
+            version,
+            control,
             options: self.options,
             root: root.into(),
             trust_domain,
             revision,
             findings: self.findings,
             inputs,
-            other_revisions: others > 0,
+            other_revisions: others > 0 || (named && config_from.is_some()),
             ..Mesh::default()
         };
         if others > 0 {

@@ -3,9 +3,10 @@
 use super::fields::proto;
 use super::issue::Issues;
 use super::meta::Labels;
+use super::metadata::Metadata;
 use super::sidecar::{Outbound, read_outbound};
+use super::version::Version;
 use crate::yaml::Node;
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// One `matchExpressions` entry: key, operator, values.
@@ -39,6 +40,12 @@ impl NamespaceSelector {
     }
 }
 
+/// Whether a text is one of those that Go's `strconv.ParseBool` takes for true.
+#[must_use]
+pub fn go_bool(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
 /// meshConfig, what of it decides (6.1); defaults from `pkg/config/mesh/mesh.go : DefaultMeshConfig`.
 #[derive(Clone, Debug)]
 pub struct MeshConfig {
@@ -46,6 +53,10 @@ pub struct MeshConfig {
     pub root_namespace: Option<Box<str>>,
     /// `enableAutoMtls`.
     pub auto_mtls: bool,
+    /// `enableAutoMtls` is written: else it is on, but for Istio 1.4 and 1.5.
+    pub auto_mtls_written: bool,
+    /// `authPolicy: MUTUAL_TLS`, which Istio 1.0 takes where there is no policy.
+    pub auth_policy_mtls: bool,
     /// `defaultDestinationRuleExportTo` contains `.`; nothing else of it is honoured.
     pub rules_private: bool,
     /// `defaultServiceExportTo`.
@@ -60,10 +71,8 @@ pub struct MeshConfig {
     pub trust_domain: Option<Box<str>>,
     /// `trustDomainAliases`, and the trust domains of `caCertificates`: others that proxies accept.
     pub other_trust_domains: Vec<Box<str>>,
-    /// `defaultConfig.interceptionMode: NONE`.
-    pub intercept_none: bool,
-    /// `defaultConfig.proxyMetadata` sets something that is not followed.
-    pub metadata: Option<Box<str>>,
+    /// `defaultConfig`, what of it is metadata of every proxy: `interceptionMode`, `proxyMetadata`.
+    pub metadata: Metadata,
     /// `proxyInboundListenPort`, where it is written: the port that every proxy black-holes (else 15006).
     pub inbound_port: Option<u16>,
 }
@@ -73,6 +82,8 @@ impl Default for MeshConfig {
         Self {
             root_namespace: None,
             auto_mtls: true,
+            auto_mtls_written: false,
+            auth_policy_mtls: false,
             rules_private: false,
             service_export_to: Vec::new(),
             entry_visibility: false,
@@ -80,8 +91,7 @@ impl Default for MeshConfig {
             outbound: Outbound::AllowAny,
             trust_domain: None,
             other_trust_domains: Vec::new(),
-            intercept_none: false,
-            metadata: None,
+            metadata: Metadata::default(),
             inbound_port: None,
         }
     }
@@ -110,16 +120,23 @@ impl MeshConfig {
             discovery.push(read_namespace_selector(node, &format!("discoverySelectors[{at}]"), issues));
         }
         let proxy = issues.mapping(get("defaultConfig"), "defaultConfig");
-        let metadata = proxy.and_then(|proxy| proto(proxy, "proxyMetadata"));
-        let metadata = issues.mapping(metadata, "defaultConfig.proxyMetadata");
-        let names = metadata.into_iter().flat_map(Node::entries).filter_map(|(key, _)| key.text());
+        let mut metadata = Metadata::default();
+        let variables = proxy.and_then(|proxy| proto(proxy, "proxyMetadata"));
+        metadata.set_all(issues.mapping(variables, "defaultConfig.proxyMetadata"));
         let mode = proxy.and_then(|proxy| proto(proxy, "interceptionMode"));
-        let intercept_none = issues.word(mode, "defaultConfig.interceptionMode", INTERCEPTION_MODES);
+        if let Some(none) = issues.word(mode, "defaultConfig.interceptionMode", INTERCEPTION_MODES) {
+            metadata.says_mode(none);
+        }
+        let auto_mtls = issues.boolean(get("enableAutoMtls"), "enableAutoMtls");
+        let auth_policy = get("authPolicy").and_then(Node::text);
+        let auth_policy_mtls = auth_policy.is_some_and(|word| matches!(&*word, "MUTUAL_TLS" | "1"));
         // Zero is protobuf's word for absent.
         let port = get("proxyInboundListenPort").filter(|node| node.as_i64() != Some(0));
         Self {
             root_namespace,
-            auto_mtls: issues.boolean(get("enableAutoMtls"), "enableAutoMtls").unwrap_or(true),
+            auto_mtls: auto_mtls.unwrap_or(true),
+            auto_mtls_written: auto_mtls.is_some(),
+            auth_policy_mtls,
             rules_private: rules.iter().any(|word| &**word == "."),
             service_export_to: issues.strings(get("defaultServiceExportTo"), "defaultServiceExportTo"),
             entry_visibility: get("serviceEntryVisibility").is_some(),
@@ -128,16 +145,10 @@ impl MeshConfig {
                 .unwrap_or(Outbound::AllowAny),
             trust_domain,
             other_trust_domains: read_trust_domains(get("trustDomainAliases"), get("caCertificates")),
-            intercept_none: intercept_none == Some(true),
-            metadata: decisive(names),
+            metadata,
             inbound_port: issues.port(port, "proxyInboundListenPort"),
         }
     }
-}
-
-/// The first name that is not followed.
-fn decisive<'a>(mut names: impl Iterator<Item = Cow<'a, str>>) -> Option<Box<str>> {
-    names.find(|name| super::filter::decisive_metadata(name)).map(|name| name.as_ref().into())
 }
 
 /// `trustDomainAliases`, and `trustDomains` of each of `caCertificates`. No row hangs on them, so nothing is an issue.
@@ -154,7 +165,7 @@ fn read_trust_domains(aliases: Option<Node<'_>>, authorities: Option<Node<'_>>) 
 pub(super) const INTERCEPTION_MODES: &[(&str, bool)] =
     &[("REDIRECT", false), ("TPROXY", false), ("NONE", true), ("0", false), ("1", false), ("2", true)];
 
-fn read_namespace_selector(node: Node<'_>, path: &str, issues: &mut Issues) -> NamespaceSelector {
+pub(super) fn read_namespace_selector(node: Node<'_>, path: &str, issues: &mut Issues) -> NamespaceSelector {
     let labels = proto(node, "matchLabels");
     let expressions = issues.mappings(proto(node, "matchExpressions"), format_args!("{path}.matchExpressions"));
     let expressions = expressions.into_iter().map(|(at, expression)| {
@@ -182,10 +193,28 @@ pub struct IstiodEnv {
     pub headless_eds: bool,
     /// `PILOT_ENABLE_SERVICEENTRY_SELECT_PODS`.
     pub entries_select_pods: bool,
+    /// `PILOT_ENABLE_AMBIENT`, where it is given; else the input shows whether the mesh is ambient.
+    pub ambient: Option<bool>,
+    /// `PILOT_ENABLE_SENDING_HBONE`; counts in ambient meshes.
+    pub sending_hbone: bool,
+    /// `PILOT_ENABLE_SIDECAR_LISTENING_HBONE`; counts in ambient meshes.
+    pub listening_hbone: bool,
+    /// `PILOT_PREFER_SENDING_HBONE`.
+    pub prefer_hbone: bool,
+    /// `PREFER_DESTINATIONRULE_TLS_FOR_EXTERNAL_SERVICES`.
+    pub prefer_rule_outside: bool,
+    /// `PILOT_UNIFIED_SIDECAR_SCOPE`.
+    pub unified_scope: bool,
+    /// `PILOT_IGNORE_RESOURCES`: resources that istiod does not read, as `PLURAL.GROUP` or `*.GROUP`.
+    pub ignored: Vec<Box<str>>,
+    /// `PILOT_INCLUDE_RESOURCES`: those that it reads all the same.
+    pub included: Vec<Box<str>>,
     /// `CLUSTER_ID`.
     pub cluster_id: Option<Box<str>>,
     /// Variables that are known to change answers and are not followed yet, as given.
     pub not_followed: Vec<Box<str>>,
+    /// Everything that was set, in order.
+    pub given: Vec<Box<str>>,
 }
 
 impl Default for IstiodEnv {
@@ -196,19 +225,20 @@ impl Default for IstiodEnv {
             enhanced_merge: true,
             headless_eds: false,
             entries_select_pods: true,
+            ambient: None,
+            sending_hbone: true,
+            listening_hbone: true,
+            prefer_hbone: false,
+            prefer_rule_outside: true,
+            unified_scope: true,
+            ignored: Vec::new(),
+            included: Vec::new(),
             cluster_id: None,
             not_followed: Vec::new(),
+            given: Vec::new(),
         }
     }
 }
-
-/// Variables of section 6.2 that decide something that is judged in ambient meshes only, or not yet.
-const AMBIENT_ONLY: [&str; 4] = [
-    "PILOT_ENABLE_AMBIENT",
-    "PILOT_ENABLE_SENDING_HBONE",
-    "PILOT_ENABLE_SIDECAR_LISTENING_HBONE",
-    "PILOT_PREFER_SENDING_HBONE",
-];
 
 impl IstiodEnv {
     /// Takes one `NAME=VALUE`. An unknown name is an error: a typing mistake would silently change nothing.
@@ -229,26 +259,62 @@ impl IstiodEnv {
             "PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES" => self.headless_eds = flag()?,
             "PILOT_ENABLE_SERVICEENTRY_SELECT_PODS" => self.entries_select_pods = flag()?,
             "CLUSTER_ID" => self.cluster_id = Some(value.into()),
-            "PILOT_SKIP_VALIDATE_TRUST_DOMAIN" | "PREFER_DESTINATIONRULE_TLS_FOR_EXTERNAL_SERVICES" => {
+            "PILOT_ENABLE_AMBIENT" => self.ambient = Some(flag()?),
+            "PILOT_ENABLE_SENDING_HBONE" => self.sending_hbone = flag()?,
+            "PILOT_ENABLE_SIDECAR_LISTENING_HBONE" => self.listening_hbone = flag()?,
+            "PILOT_PREFER_SENDING_HBONE" => self.prefer_hbone = flag()?,
+            "PREFER_DESTINATIONRULE_TLS_FOR_EXTERNAL_SERVICES" => self.prefer_rule_outside = flag()?,
+            "PILOT_SKIP_VALIDATE_TRUST_DOMAIN" => {
                 flag()?;
             }
-            // In a mesh without ambient workloads these change nothing, and ambient workloads are UNKNOWN anyway.
-            _ if AMBIENT_ONLY.contains(&name) => {
-                flag()?;
-            }
-            "PILOT_UNIFIED_SIDECAR_SCOPE"
-            | "COMPLIANCE_POLICY"
-            | "PILOT_IGNORE_RESOURCES"
-            | "PILOT_INCLUDE_RESOURCES" => {
-                self.not_followed.push(pair.into());
-            }
+            "PILOT_UNIFIED_SIDECAR_SCOPE" => self.unified_scope = flag()?,
+            "PILOT_IGNORE_RESOURCES" => self.ignored = list(value),
+            "PILOT_INCLUDE_RESOURCES" => self.included = list(value),
+            // Both sides get the same versions of TLS (`pkg/model/fips.go : EnforceCompliance`): no row changes.
+            "COMPLIANCE_POLICY" if matches!(value, "" | "fips-140-2") => {}
+            "COMPLIANCE_POLICY" => self.not_followed.push(pair.into()),
             _ => {
                 return Err(format!(
                     "{name:?} is not a variable of istiod that changes who speaks mutual TLS; docs/tls-check.md lists those that do"
                 ));
             }
         }
+        self.given.push(pair.into());
         Ok(())
+    }
+}
+
+/// The words of a list with commas.
+fn list(text: &str) -> Vec<Box<str>> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Box::from).collect()
+}
+
+impl IstiodEnv {
+    /// Whether istiod leaves the objects of a kind unread (`pkg/kube/kclient/crdwatcher.go : filterPilotResources`). Only
+    /// custom resources can be left out.
+    #[must_use]
+    pub fn leaves_out(&self, kind: &str, group: &str) -> bool {
+        let custom = group.ends_with(".istio.io") || group.starts_with("gateway.networking.");
+        if self.ignored.is_empty() || !custom {
+            return false;
+        }
+        let name = format!("{}.{group}", plural(kind));
+        let named = |list: &[Box<str>]| {
+            list.iter().any(|word| match word.strip_prefix('*') {
+                Some(rest) => name.ends_with(rest),
+                None => name.eq_ignore_ascii_case(word),
+            })
+        };
+        named(&self.ignored) && !named(&self.included)
+    }
+}
+
+/// The plural of a kind, as the API server spells it.
+fn plural(kind: &str) -> String {
+    let word = kind.to_ascii_lowercase();
+    match word.strip_suffix('y') {
+        Some(stem) if !stem.ends_with(['a', 'e', 'i', 'o', 'u']) => format!("{stem}ies"),
+        _ => format!("{word}s"),
     }
 }
 
@@ -263,6 +329,10 @@ pub struct Options {
     pub mesh_config: Option<MeshConfig>,
     /// `--istiod-env`.
     pub env: IstiodEnv,
+    /// `--istio-version`.
+    pub version: Option<Version>,
+    /// `--revision`: the control plane that is judged; `default` where the input names no other.
+    pub revision: Option<String>,
     /// `--assume-injected`.
     pub assume_injected: bool,
     /// Namespace of objects that name none.
@@ -282,6 +352,8 @@ impl Default for Options {
             trust_domain: None,
             mesh_config: None,
             env: IstiodEnv::default(),
+            version: None,
+            revision: None,
             assume_injected: true,
             default_namespace: "default".to_owned(),
             cluster_domain: "cluster.local".to_owned(),
@@ -293,6 +365,37 @@ impl Default for Options {
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn resources_are_left_out_by_name_or_group() {
+        let env = |ignored: &str, included: &str| {
+            let mut env = super::IstiodEnv::default();
+            env.set(&format!("PILOT_IGNORE_RESOURCES={ignored}")).unwrap();
+            env.set(&format!("PILOT_INCLUDE_RESOURCES={included}")).unwrap();
+            env
+        };
+        let (net, sec, gateway) = ("networking.istio.io", "security.istio.io", "gateway.networking.k8s.io");
+        for (ignored, included, kind, group, want) in [
+            ("", "", "DestinationRule", net, false),
+            ("*.istio.io", "", "DestinationRule", net, true),
+            ("*.istio.io", "", "HTTPRoute", gateway, false),
+            ("*.istio.io", "destinationrules.networking.istio.io", "DestinationRule", net, false),
+            (
+                "*.istio.io",
+                "destinationrules.networking.istio.io, *.security.istio.io",
+                "PeerAuthentication",
+                sec,
+                false,
+            ),
+            ("serviceentries.networking.istio.io", "", "ServiceEntry", net, true),
+            ("serviceentries.networking.istio.io", "", "WorkloadEntry", net, false),
+            ("gateways.gateway.networking.k8s.io", "", "Gateway", gateway, true),
+            ("gateways.gateway.networking.k8s.io", "", "Gateway", net, false),
+            ("*", "", "Service", "", false),
+        ] {
+            assert_eq!(env(ignored, included).leaves_out(kind, group), want, "{ignored} {included} {kind}");
+        }
+    }
+
     use super::*;
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
@@ -389,7 +492,10 @@ mod tests {
             let tree = crate::yaml::parse_text(text).unwrap();
             let mut problems = Vec::new();
             let config = MeshConfig::read(tree.root(), &mut problems);
-            assert_eq!((config.auto_mtls, config.inbound_port, config.intercept_none), (false, Some(15999), true));
+            assert_eq!(
+                (config.auto_mtls, config.inbound_port, config.metadata.intercept_none),
+                (false, Some(15999), Some(true))
+            );
             assert!(problems.is_empty(), "{problems:?}");
         }
     }

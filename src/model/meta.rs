@@ -110,6 +110,8 @@ pub struct Meta {
     pub annotations: Labels,
     /// `metadata.creationTimestamp` (RFC 3339, one-second resolution, so text order is time order), where it has one.
     pub created: Option<Box<str>>,
+    /// The operator of OpenShift Service Mesh makes it while the mesh installs: older than what has no time (8.3).
+    pub made: bool,
 }
 
 impl Meta {
@@ -124,7 +126,7 @@ impl Meta {
     /// order is known at all is [`order_known`]'s question.
     #[must_use]
     pub fn age_key(&self) -> (bool, Option<&str>, &str, &str) {
-        (self.created.is_none(), self.created.as_deref(), &self.name, &self.namespace)
+        (self.created.is_none() && !self.made, self.created.as_deref(), &self.name, &self.namespace)
     }
 }
 
@@ -154,10 +156,11 @@ fn to_the_second(text: &str) -> Option<Box<str>> {
     (fits && digits).then(|| format!("{time}Z").into())
 }
 
-/// Whether the input says which of two competing objects istiod takes first: only where both have a time.
+/// Whether the input says which of two competing objects istiod takes first: where both have a time, or where one is of
+/// the operator's own making.
 #[must_use]
 pub fn order_known(a: &Meta, b: &Meta) -> bool {
-    a.created.is_some() && b.created.is_some()
+    (a.created.is_some() && b.created.is_some()) || a.made || b.made
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! change, so that nothing unread ever leaves a row green.
 
 mod assemble;
+pub mod authn_policy;
+pub mod backend_policy;
 pub mod destination_rule;
 mod fields;
 pub mod filter;
@@ -16,7 +18,9 @@ pub mod kinds;
 mod load;
 pub mod mesh_config;
 pub mod meta;
+pub mod metadata;
 pub mod namespace;
+pub mod openshift;
 pub mod peer_authentication;
 pub mod protocol;
 mod read;
@@ -25,21 +29,26 @@ mod select;
 pub mod service;
 pub mod sidecar;
 pub mod taint;
+pub mod version;
 pub mod workload;
 
+pub use authn_policy::AuthnPolicy;
 pub use destination_rule::DestinationRule;
 pub use gateway::Gateway;
 pub use host::Host;
 pub use load::load;
 pub use mesh_config::{MeshConfig, Options};
 pub use meta::{Labels, Meta, ObjectId};
+pub use metadata::Metadata;
 pub use namespace::Namespace;
+pub use openshift::Control;
 pub use peer_authentication::{MtlsMode, PeerAuthentication};
 pub use protocol::Protocol;
 pub use read::Object;
 pub use service::{Machine, Service};
 pub use sidecar::Sidecar;
 pub use taint::{Scope, Taint};
+pub use version::Version;
 pub use workload::{Proxy, Workload};
 
 use crate::finding::{Finding, Severity};
@@ -77,6 +86,8 @@ pub struct Mesh {
     pub machine_templates: Vec<Machine>,
     /// PeerAuthentications, oldest first.
     pub policies: Vec<PeerAuthentication>,
+    /// Policies of the old API, oldest first; from Istio 1.6 they change nothing ([`Version::reads_legacy_policies`]).
+    pub authn_policies: Vec<AuthnPolicy>,
     /// DestinationRules; those with a workloadSelector first, then oldest first (2.3).
     pub rules: Vec<DestinationRule>,
     /// Sidecars; those with a selector first, then oldest first.
@@ -85,18 +96,26 @@ pub struct Mesh {
     pub routes: Vec<route::Route>,
     /// Gateways.
     pub gateways: Vec<Gateway>,
-    /// EnvoyFilters and ProxyConfigs that change what is not followed.
+    /// EnvoyFilters that change what is not followed.
     pub interferences: Vec<filter::Interference>,
+    /// BackendTLSPolicies and XBackendTrafficPolicies; the rules made of them are among [`Mesh::rules`].
+    pub backend_policies: Vec<backend_policy::BackendPolicy>,
+    /// ProxyConfigs that set metadata.
+    pub proxy_configs: Vec<metadata::ProxyConfig>,
     /// The mesh's settings.
     pub config: MeshConfig,
     /// The ConfigMap that they were read from.
     pub config_from: Option<ObjectId>,
+    /// The control plane of OpenShift Service Mesh or Sail whose mesh is judged.
+    pub control: Option<Control>,
     /// What the user said.
     pub options: Options,
     /// Root namespace.
     pub root: Arc<str>,
     /// Trust domain.
     pub trust_domain: String,
+    /// The Istio version whose rules apply: what the user said, else what the input implies, else the newest.
+    pub version: Version,
     /// The revision that is judged.
     pub revision: String,
     /// Objects of one kind by namespace.
@@ -115,10 +134,12 @@ pub struct Mesh {
     pub has_pods: bool,
     /// Namespaces that are assumed to be injected because the input does not have them.
     pub assumed_namespaces: Vec<Arc<str>>,
-    /// Some object is for another revision than the one that is judged.
+    /// Some object is for one revision only, be it the one that is judged or another.
     pub other_revisions: bool,
     /// The input holds Services or ServiceEntries, seen or not.
     pub has_services: bool,
+    /// The mesh is ambient: the input shows it, or the user says so (`PILOT_ENABLE_AMBIENT`).
+    pub ambient: bool,
     /// Pods are in several networks, which reach each other through gateways.
     pub networks: bool,
 }
@@ -146,7 +167,7 @@ pub struct Index {
     pub addresses: HashMap<Box<str>, u32>,
     /// Routes by namespace.
     pub routes: ByNamespace,
-    /// EnvoyFilters and ProxyConfigs by namespace.
+    /// EnvoyFilters by namespace.
     pub interferences: ByNamespace,
     /// WorkloadEntries by namespace.
     pub machines: ByNamespace,
@@ -170,6 +191,9 @@ impl Mesh {
     /// The place of a field of an object; the object's own where the field is not there.
     #[must_use]
     pub fn locate(&self, id: ObjectId, path: &Path) -> Location {
+        if let Some(made) = self.made(id) {
+            return self.locate(made.by, &made.path);
+        }
         let found = self.objects.get(id.0 as usize).and_then(|object| {
             let document = self.documents.get(object.document as usize)?;
             let span = document.tree.node(object.node).locate(path);
@@ -191,9 +215,32 @@ impl Mesh {
         found.unwrap_or_else(|| self.locate(id, path))
     }
 
+    /// Which object makes another, where the input does not hold that one itself.
+    #[must_use]
+    pub fn made(&self, id: ObjectId) -> Option<&openshift::Made> {
+        self.objects.get(id.0 as usize)?.made.as_ref()
+    }
+
+    /// Where `enableAutoMtls` stands in [`Mesh::config_from`], or would.
+    #[must_use]
+    pub fn auto_path(&self) -> Path {
+        let plane = self.control.as_ref().and_then(|control| control.plane.as_ref());
+        let plane = plane.filter(|plane| Some(plane.meta.id) == self.config_from);
+        Path::new(plane.map_or("data.mesh", |plane| &plane.auto_path))
+    }
+
+    /// The best confidence that a row can have: 0 low, 1 medium, 2 high.
+    #[must_use]
+    pub fn ceiling(&self) -> u8 {
+        self.control.as_ref().map_or(2, Control::ceiling)
+    }
+
     /// Whether an object has a field.
     #[must_use]
     pub fn has(&self, id: ObjectId, path: &Path) -> bool {
+        if self.made(id).is_some() {
+            return false;
+        }
         let node = self.objects.get(id.0 as usize).and_then(|object| {
             let document = self.documents.get(object.document as usize)?;
             path.steps().iter().try_fold(document.tree.node(object.node), |node, step| match step {
@@ -240,6 +287,32 @@ impl Mesh {
         }
     }
 
+    /// Whether the control plane that is judged is the one of a workload's proxy, as far as the input says. Where the
+    /// user names a revision, a workload that names none has the default one.
+    #[must_use]
+    pub fn governs(&self, workload: &Workload) -> bool {
+        let unnamed = self.options.revision.as_ref().filter(|_| !workload.assumed).map(|_| "default");
+        workload.revision.as_deref().or(unnamed).is_none_or(|revision| revision == self.revision)
+    }
+
+    /// Whether a selector selects the proxy of a workload, which may have labels besides those of its pod.
+    ///
+    /// # Errors
+    /// The label that only the cluster knows, where the answer hangs on it.
+    pub fn proxy_selected<'a>(&'a self, selector: &'a Labels, workload: &'a Workload) -> Result<bool, &'a str> {
+        let mut unknown = None;
+        for (key, value) in selector.iter() {
+            let own = || workload.metadata.labels.as_ref().and_then(|labels| labels.get(key));
+            match self.label_of(workload, key) {
+                Ok(Some(found)) if found == value => {}
+                Ok(None) if own() == Some(value) => {}
+                Ok(_) => return Ok(false),
+                Err(label) => unknown = Some(label),
+            }
+        }
+        unknown.map_or(Ok(true), Err)
+    }
+
     /// Whether a selector selects a workload, with the labels that istiod adds.
     ///
     /// # Errors
@@ -256,10 +329,13 @@ impl Mesh {
         unknown.map_or(Ok(true), Err)
     }
 
-    /// Whether istiod sees a namespace at all (`discoverySelectors`). A namespace without object counts as seen; that it
+    /// Whether istiod sees a namespace at all: by the member roll, or by `discoverySelectors`. A namespace without object counts as seen; that it
     /// cannot be known is a [`Taint`].
     #[must_use]
     pub fn sees(&self, namespace: &str) -> bool {
+        if let Some(seen) = self.control.as_ref().and_then(|control| control.sees(namespace)) {
+            return seen;
+        }
         self.config.discovery.is_empty()
             || self
                 .namespaces

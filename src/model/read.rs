@@ -4,8 +4,8 @@ use super::issue::Issues;
 use super::kinds::{self, KindRow, Lookup, Role};
 use super::meta::{Labels, Meta, ObjectId, read_created};
 use super::{
-    destination_rule, filter, gateway, mesh_config::MeshConfig, namespace, peer_authentication, route, service,
-    sidecar, workload,
+    authn_policy, destination_rule, filter, gateway, mesh_config::MeshConfig, namespace, openshift,
+    peer_authentication, route, service, sidecar, workload,
 };
 use crate::yaml::{self, Document, Kind, Node, NodeId};
 use std::sync::Arc;
@@ -25,6 +25,8 @@ pub struct Object {
     pub document: u32,
     /// Its root in the document.
     pub node: NodeId,
+    /// It is not in the input: another object makes it.
+    pub made: Option<openshift::Made>,
 }
 
 impl Object {
@@ -32,7 +34,7 @@ impl Object {
     pub(super) fn nothing(raw: &Raw) -> Self {
         let empty = || Arc::<str>::from("");
         let (document, node) = (raw.document, raw.node);
-        Self { kind: empty(), group: "".into(), namespace: empty(), name: empty(), document, node }
+        Self { kind: empty(), group: "".into(), namespace: empty(), name: empty(), document, node, made: None }
     }
 }
 
@@ -54,6 +56,8 @@ pub(super) enum Item {
     /// A mesh's settings, unless their text does not parse, and what is wrong with them.
     Mesh(Meta, Option<MeshConfig>, Vec<String>),
     PeerAuthentication(peer_authentication::PeerAuthentication),
+    /// A policy of the old API.
+    AuthnPolicy(authn_policy::AuthnPolicy),
     DestinationRule(Box<destination_rule::DestinationRule>),
     Sidecar(sidecar::Sidecar),
     Machine(service::Machine),
@@ -61,6 +65,13 @@ pub(super) enum Item {
     Route(route::Route),
     Gateway(gateway::Gateway),
     Interference(filter::Interference),
+    /// A control plane of OpenShift Service Mesh or Sail.
+    Plane(Box<openshift::Plane>),
+    Roll(openshift::Roll),
+    Member(openshift::Member),
+    Tag(openshift::Tag),
+    ProxyConfig(super::metadata::ProxyConfig),
+    BackendPolicy(super::backend_policy::BackendPolicy),
     /// Recognised, changes rows, not judged yet: the hosts that it names, where it names some.
     NotYet(Meta, Vec<Box<str>>),
     /// Nothing that changes a row.
@@ -130,6 +141,7 @@ pub(super) fn read(raw: &Raw, document: &Document, id: ObjectId, default_namespa
         name: name.clone(),
         document: raw.document,
         node: raw.node,
+        made: None,
     };
     let list = kind.ends_with("List") && root.get("items").is_some_and(|items| items.kind() != Kind::Seq);
     if list && (group.is_empty() || kinds::guarded_group(group)) {
@@ -171,6 +183,7 @@ pub(super) fn read(raw: &Raw, document: &Document, id: ObjectId, default_namespa
         labels,
         annotations,
         created: read_created(meta.and_then(|m| m.get("creationTimestamp")), &mut issues),
+        made: false,
     };
     let item = read_item(root, row, meta, domain, &mut issues);
     Read::Ours(Box::new((object, item, issues)))
@@ -187,6 +200,9 @@ fn read_item(root: Node<'_>, row: &'static KindRow, meta: Meta, domain: &str, is
         "Endpoints" => Item::Slices(service::read_endpoints(root, &meta, issues)),
         "ConfigMap" => read_config_map(root, meta, issues),
         "PeerAuthentication" => Item::PeerAuthentication(peer_authentication::read(root, meta, issues)),
+        "Policy" | "MeshPolicy" | "ServiceMeshPolicy" => {
+            Item::AuthnPolicy(authn_policy::read(root, meta, row.kind, issues))
+        }
         "DestinationRule" => Item::DestinationRule(Box::new(destination_rule::read(root, meta, domain, issues))),
         "Sidecar" => Item::Sidecar(sidecar::read(root, meta, issues)),
         "ServiceEntry" => {
@@ -214,13 +230,19 @@ fn read_item(root: Node<'_>, row: &'static KindRow, meta: Meta, domain: &str, is
         "Gateway" if gateway_api => Item::Gateway(gateway::read_gateway_api(root, meta, issues)),
         "Gateway" => Item::Gateway(gateway::read_istio(root, meta, issues)),
         "EnvoyFilter" => filter::read_envoy_filter(root, meta, issues).map_or(Item::Nothing, Item::Interference),
-        "ProxyConfig" => filter::read_proxy_config(root, meta, issues).map_or(Item::Nothing, Item::Interference),
-        "BackendTLSPolicy" => {
-            let spec = issues.mapping(root.get("spec"), "spec");
-            let targets = issues.mappings(spec.and_then(|s| s.get("targetRefs")), "spec.targetRefs").into_iter();
-            let names = targets.filter_map(|(_, target)| target.get("name")?.text().map(|name| name.as_ref().into()));
-            Item::NotYet(meta, names.collect())
+        "ProxyConfig" => {
+            super::metadata::read_proxy_config(root, meta, issues).map_or(Item::Nothing, Item::ProxyConfig)
         }
+        "BackendTLSPolicy" | "XBackendTrafficPolicy" => {
+            let tls = row.kind == "BackendTLSPolicy";
+            Item::BackendPolicy(super::backend_policy::read(root, meta, tls, issues))
+        }
+        "ServiceMeshControlPlane" => Item::Plane(Box::new(openshift::read_control_plane(root, meta, issues))),
+        "ServiceMeshMemberRoll" => Item::Roll(openshift::read_roll(root, meta, issues)),
+        "ServiceMeshMember" => Item::Member(openshift::read_member(root, meta, issues)),
+        "Istio" => Item::Plane(Box::new(openshift::read_sail(root, meta, false, issues))),
+        "IstioRevision" => Item::Plane(Box::new(openshift::read_sail(root, meta, true, issues))),
+        "IstioRevisionTag" => Item::Tag(openshift::read_tag(root, &meta, issues)),
         // An IstioOperator that sets nothing of the mesh's configuration changes nothing.
         "IstioOperator" if ["spec.meshConfig", "spec.values"].iter().all(|path| root.find(path).is_none()) => {
             Item::Nothing
@@ -318,7 +340,15 @@ pub(super) mod tests {
     /// `shop/web`, without labels.
     pub(in crate::model) fn meta() -> Meta {
         let (labels, annotations) = (Labels::default(), Labels::default());
-        Meta { id: ObjectId(0), namespace: "shop".into(), name: "web".into(), labels, annotations, created: None }
+        Meta {
+            id: ObjectId(0),
+            namespace: "shop".into(),
+            name: "web".into(),
+            labels,
+            annotations,
+            created: None,
+            made: false,
+        }
     }
 
     /// Everything that a text reads as.

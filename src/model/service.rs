@@ -27,6 +27,14 @@ pub struct Port {
     pub target: TargetPort,
     /// Protocol by name.
     pub protocol: Protocol,
+    /// It is declared as gRPC.
+    pub grpc: bool,
+}
+
+/// Whether a port's name or protocol says gRPC (`pkg/config/protocol/instance.go : Parse`, by the word before the dash).
+fn is_grpc(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    word == "grpc" || (word.starts_with("grpc-") && !word.starts_with("grpc-web"))
 }
 
 /// How clients reach the endpoints.
@@ -109,7 +117,8 @@ pub(super) fn read_service(root: Node<'_>, meta: Meta, domain: &str, issues: &mu
         };
         let name = name.unwrap_or_default();
         let protocol = Protocol::of_port(&name, app_protocol.as_deref(), u32::from(number));
-        ports.push(Port { name: name.as_ref().into(), number, target, protocol });
+        let grpc = is_grpc(app_protocol.as_deref().unwrap_or(&name));
+        ports.push(Port { name: name.as_ref().into(), number, target, protocol, grpc });
     }
     let cluster_ip = issues.string(get("clusterIP"), "spec.clusterIP");
     if let (Some(ip), Some(node)) = (cluster_ip.as_deref(), get("clusterIP")) {
@@ -310,7 +319,8 @@ pub(super) fn read_service_entry(root: Node<'_>, meta: Meta, issues: &mut Issues
         let target = issues.port(port.get("targetPort"), format_args!("{path}.targetPort"));
         let Some(number) = number.filter(|_| !protocol.eq_ignore_ascii_case("udp")) else { continue };
         let target = TargetPort::Number(target.unwrap_or(number));
-        ports.push(Port { name: name.as_ref().into(), number, target, protocol: Protocol::parse(&protocol) });
+        let (grpc, protocol) = (is_grpc(&protocol), Protocol::parse(&protocol));
+        ports.push(Port { name: name.as_ref().into(), number, target, protocol, grpc });
     }
     let mut endpoints = Vec::new();
     for (at, endpoint) in issues.mappings(get("endpoints"), "spec.endpoints") {

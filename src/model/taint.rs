@@ -73,7 +73,7 @@ pub(super) fn scope_of(kind: &str, namespace: &str, name: &str, root: bool, doma
         "VirtualService" | "HTTPRoute" | "GRPCRoute" => Scope::Routes,
         "ConfigMap" if name == "istio" || name.starts_with("istio-") => Scope::All,
         "ConfigMap" => return None,
-        "Policy" | "BackendTLSPolicy" => Scope::Services(here()),
+        "Policy" | "BackendTLSPolicy" | "XBackendTrafficPolicy" => Scope::Services(here()),
         _ => Scope::All,
     })
 }

@@ -1,13 +1,13 @@
 //! Pods and workload templates: who calls, who answers, and whether a proxy stands in between.
 
-use super::fields::proto;
-use super::filter::decisive_metadata;
 use super::injection;
 use super::issue::Issues;
 use super::mesh_config::INTERCEPTION_MODES;
 use super::meta::{Labels, Meta, ObjectId};
+use super::metadata::Metadata;
 use super::namespace::Namespace;
-use crate::yaml::{self, Kind, Node};
+use super::openshift::Control;
+use crate::yaml::{self, Node};
 
 /// The proxy of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,21 +58,22 @@ pub struct Workload {
     pub ips: Vec<Box<str>>,
     /// Container ports that have a name.
     pub named_ports: Vec<(Box<str>, u16)>,
-    /// What the object says of its proxy's interception mode (`sidecar.istio.io/interceptionMode`,
-    /// `proxy.istio.io/config`, the environment of its `istio-proxy` container): `Some(true)` where something says NONE,
-    /// `Some(false)` where something says another mode only, `None` where nothing says.
-    pub intercept_none: Option<bool>,
-    /// The object gives its proxy metadata that [`decisive_metadata`] says is not followed (the interception mode
-    /// apart), or a `proxy.istio.io/config` that cannot be read.
-    pub metadata: bool,
+    /// The metadata of its proxy: what the object says (annotations `sidecar.istio.io/interceptionMode` and
+    /// `proxy.istio.io/config`, the environment of its `istio-proxy` container), over what ProxyConfigs and the mesh
+    /// give it.
+    pub metadata: Metadata,
     /// `inject.istio.io/templates` lists none of Istio's own templates: what is injected is not in the input.
     pub custom_template: bool,
     /// The first annotation that is there of those that change what is captured and are not followed.
     pub unfollowed: Option<&'static str>,
     /// `hostNetwork`.
     pub host_network: bool,
-    /// An application container runs as user or group 1337: its calls are not captured (1.5).
+    /// An application container runs as the proxy's user or group, 1337: its calls are not captured (1.5).
     pub user_1337: bool,
+    /// The proxy's user and group: 1337, but in OpenShift Service Mesh before version 3.
+    pub proxy_user: i64,
+    /// Users and groups of the application's containers.
+    pub users: Users,
     /// `serviceAccountName`, else `default`.
     pub service_account: Box<str>,
     /// `nodeName`.
@@ -106,6 +107,11 @@ const TEMPLATES: &[(&str, &str, &str)] = &[
     ("CronJob", "spec.jobTemplate.spec.template", "spec.jobTemplate.spec.template.metadata"),
     ("", "spec.template", "spec.template.metadata"),
 ];
+
+/// The label by which pods and namespaces ask for the ambient mesh.
+pub(super) const DATAPLANE_MODE: &str = "istio.io/dataplane-mode";
+/// The label of endpoints that take HBONE.
+const TUNNEL: &str = "networking.istio.io/tunnel";
 
 /// Annotations that change what is captured and are not followed.
 const UNFOLLOWED: [&str; 3] = [
@@ -206,87 +212,83 @@ fn runs_as(parent: Option<Node<'_>>, path: &str, issues: &mut Issues) -> [Option
         .map(|key| issues.integer(context.and_then(|c| c.get(key)), format_args!("{path}.{key}")))
 }
 
-/// What an object says of its proxy's settings.
-#[derive(Default)]
-struct ProxySettings {
-    intercept_none: Option<bool>,
-    metadata: bool,
+/// The proxy's user and group (`injection-template.yaml`).
+const PROXY_USER: i64 = 1337;
+
+/// Users and groups of the application's containers, as far as the object says them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Users {
+    /// The highest user.
+    highest: Option<i64>,
+    /// Each user and group, once.
+    all: Vec<i64>,
 }
 
-impl ProxySettings {
-    fn read(
-        annotations: &Labels,
-        meta: Option<Node<'_>>,
-        path: &str,
-        proxy: Option<&Container<'_>>,
-        issues: &mut Issues,
-    ) -> Self {
-        let mut settings = Self::default();
-        // Where the annotations are written.
-        let written = |key: &str| meta.and_then(|m| m.get("annotations")).and_then(|all| all.get(key));
-        let mode = written("sidecar.istio.io/interceptionMode").filter(|mode| mode.text().as_deref() != Some(""));
-        let place = format_args!("{path}.annotations[\"sidecar.istio.io/interceptionMode\"]").to_string();
-        let words = INTERCEPTION_MODES.get(..3).unwrap_or_default();
-        settings.mode(mode, &place, words, issues);
-        if let Some(config) = annotations.get("proxy.istio.io/config") {
-            settings.config(config);
-        }
-        if let Some(proxy) = proxy {
-            let path = format!("{}.env", proxy.path);
-            for (at, variable) in issues.mappings(proxy.node.get("env"), &path) {
-                let name = issues.string(variable.get("name"), format_args!("{path}[{at}].name")).unwrap_or_default();
-                let value = variable.get("value").filter(|v| !v.is_null());
-                if name == "ISTIO_META_INTERCEPTION_MODE" {
-                    settings.mode(value, &format!("{path}[{at}].value"), words, issues);
-                    // The value is from elsewhere.
-                    settings.metadata |= value.is_none();
-                } else {
-                    settings.variable(&name, None);
-                }
+impl Users {
+    /// Adds user and group of a container, over those of its pod.
+    fn add(&mut self, container: [Option<i64>; 2], pod: [Option<i64>; 2]) {
+        let [user, group] = [0, 1].map(|at| container.get(at).copied().flatten().or(pod.get(at).copied().flatten()));
+        self.highest = self.highest.max(user);
+        for id in user.into_iter().chain(group) {
+            if !self.all.contains(&id) {
+                self.all.push(id);
             }
         }
-        settings
     }
 
-    fn says(&mut self, none: bool) {
-        self.intercept_none = Some(none || self.intercept_none == Some(true));
+    fn includes(&self, id: i64) -> bool {
+        self.all.contains(&id)
     }
 
-    fn mode(&mut self, node: Option<Node<'_>>, path: &str, words: &[(&str, bool)], issues: &mut Issues) {
-        if let Some(none) = issues.word(node, path, words) {
-            self.says(none);
-        }
+    /// The proxy's user in OpenShift Service Mesh 1.x and 2.x: the annotation's, else the application's plus one
+    /// (`fork-2.5:pkg/kube/inject/webhook.go : inject`).
+    fn proxy(&self, annotation: Option<&str>) -> i64 {
+        let written = annotation.and_then(|text| text.parse().ok());
+        written.or_else(|| self.highest?.checked_add(1)).unwrap_or(PROXY_USER)
     }
+}
 
-    /// A proxy's metadata, by the name of its variable.
-    fn variable(&mut self, name: &str, value: Option<&str>) {
-        match (name, value) {
-            ("ISTIO_META_INTERCEPTION_MODE", Some(mode)) => self.says(mode == "NONE"),
-            ("INTERCEPTION_MODE", _) => {}
-            _ => self.metadata |= decisive_metadata(name),
+/// What an object says of its proxy's metadata: in annotations, under what the environment of its `istio-proxy`
+/// container says.
+fn read_metadata(
+    annotations: &Labels,
+    meta: Option<Node<'_>>,
+    path: &str,
+    proxy: Option<&Container<'_>>,
+    issues: &mut Issues,
+) -> Metadata {
+    let mut written = Metadata::default();
+    let annotation = |key: &str| meta.and_then(|m| m.get("annotations")).and_then(|all| all.get(key));
+    let words = INTERCEPTION_MODES.get(..3).unwrap_or_default();
+    let mode = annotation("sidecar.istio.io/interceptionMode").filter(|mode| mode.text().as_deref() != Some(""));
+    let place = format_args!("{path}.annotations[\"sidecar.istio.io/interceptionMode\"]").to_string();
+    let mut modes = vec![issues.word(mode, &place, words)];
+    if let Some(config) = annotations.get("proxy.istio.io/config") {
+        written.set_config(config);
+    }
+    let mut shown = Metadata::default();
+    let path = proxy.map(|proxy| format!("{}.env", proxy.path)).unwrap_or_default();
+    for (at, variable) in issues.mappings(proxy.and_then(|proxy| proxy.node.get("env")), &path) {
+        let name = issues.string(variable.get("name"), format_args!("{path}[{at}].name")).unwrap_or_default();
+        let value = variable.get("value").filter(|v| !v.is_null());
+        match (&*name, value.and_then(Node::text)) {
+            ("ISTIO_META_INTERCEPTION_MODE", Some(_)) => {
+                modes.push(issues.word(value, format_args!("{path}[{at}].value"), words));
+            }
+            ("PROXY_CONFIG", Some(config)) => written = of_config(&config).over(&written),
+            (name, value) => shown.set(name, value.as_deref()),
         }
     }
+    let mut metadata = shown.over(&written);
+    modes.into_iter().flatten().for_each(|none| metadata.says_mode(none));
+    metadata
+}
 
-    /// `proxy.istio.io/config`: a ProxyConfig of the pod's own. What cannot be read may say anything.
-    fn config(&mut self, text: &str) {
-        let Some(tree) = yaml::parse_text(text) else {
-            self.metadata = true;
-            return;
-        };
-        let root = tree.root();
-        let mapping = |node: Option<Node<'_>>| node.is_none_or(|n| n.is_null() || n.kind() == Kind::Map);
-        let variables = proto(root, "proxyMetadata");
-        self.metadata |= !mapping(Some(root)) || !mapping(variables);
-        let mode = proto(root, "interceptionMode").filter(|mode| !mode.is_null()).map(|mode| mode.text());
-        match mode.map(|mode| INTERCEPTION_MODES.iter().find(|(word, _)| mode.as_deref() == Some(word))) {
-            Some(Some((_, none))) => self.says(*none),
-            Some(None) => self.metadata = true,
-            None => {}
-        }
-        for (name, value) in variables.into_iter().flat_map(Node::entries) {
-            self.variable(&name.text().unwrap_or_default(), value.text().as_deref());
-        }
-    }
+/// What a ProxyConfig as text says.
+fn of_config(text: &str) -> Metadata {
+    let mut metadata = Metadata::default();
+    metadata.set_config(text);
+    metadata
 }
 
 pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut Issues) -> Workload {
@@ -301,15 +303,16 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut 
     annotations.retain(matters);
     let containers = pod.containers(issues);
     let mut named_ports = Vec::new();
-    let mut user_1337 = false;
+    let mut users = Users::default();
     let own = runs_as(pod.spec, &pod.spec_path, issues);
     for container in &containers {
         let ports = container.named_ports(issues);
         let context = runs_as(Some(container.node), &container.path, issues);
         if container.stays {
             named_ports.extend(ports);
-            user_1337 |= container.is_application()
-                && context.iter().zip(own).any(|(container, pod)| container.or(pod) == Some(1337));
+            if container.is_application() {
+                users.add(context, own);
+            }
         }
     }
     let status = issues.mapping(root.get("status"), "status");
@@ -325,7 +328,7 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut 
     let phase = status.and_then(|s| s.get("phase")).and_then(Node::text).unwrap_or_default();
     let proxy_container = containers.iter().find(|c| c.name == "istio-proxy");
     let shown = shown_proxy(&labels, &annotations, proxy_container.map(|c| c.node));
-    let settings = ProxySettings::read(&annotations, pod.meta, path, proxy_container, issues);
+    let metadata = read_metadata(&annotations, pod.meta, path, proxy_container, issues);
     let mut text = |key: &str| {
         let path = format_args!("{}.{key}", pod.spec_path).to_string();
         issues.string(pod.get(key), path).filter(|t| !t.is_empty())
@@ -337,15 +340,16 @@ pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut 
         path,
         ips,
         named_ports,
-        intercept_none: settings.intercept_none,
-        metadata: settings.metadata,
+        metadata,
         custom_template: annotations.get("inject.istio.io/templates").is_some_and(|list| {
             !list.split(',').any(|name| matches!(name.trim(), "sidecar" | "gateway" | "grpc-agent" | "grpc-simple"))
         }),
         unfollowed: UNFOLLOWED.into_iter().find(|key| annotations.get(key).is_some()),
         host_network: issues.boolean(pod.get("hostNetwork"), format_args!("{}.hostNetwork", pod.spec_path))
             == Some(true),
-        user_1337,
+        user_1337: users.includes(PROXY_USER),
+        proxy_user: PROXY_USER,
+        users,
         service_account: account.as_deref().unwrap_or("default").into(),
         node: node.map(|name| name.as_ref().into()),
         has_application: containers.iter().any(|container| container.stays && container.is_application()),
@@ -409,6 +413,8 @@ pub struct InjectionView<'a> {
     pub namespace: Option<&'a Namespace>,
     /// A namespace without object counts as labelled for injection.
     pub assume_injected: bool,
+    /// The control plane of OpenShift Service Mesh or Sail, where the input has one.
+    pub control: Option<&'a Control>,
 }
 
 /// Which proxy a workload has, and why.
@@ -417,9 +423,16 @@ struct Decided {
     why: String,
     assumed: bool,
     label: Option<(ObjectId, &'static str)>,
+    revision: Option<Box<str>>,
 }
 
 impl Workload {
+    /// Its proxy intercepts nothing (interception mode NONE).
+    #[must_use]
+    pub fn intercepts_nothing(&self) -> bool {
+        self.metadata.intercept_none == Some(true)
+    }
+
     /// The label that endpoints are announced with (`PodTLSMode`).
     #[must_use]
     pub fn tls_mode(&self) -> &str {
@@ -429,9 +442,14 @@ impl Workload {
     /// Decides which proxy the workload has. Of a live pod that is what it shows; of a manifest it is predicted
     /// (`mutatingwebhook.yaml` and `inject.go : injectRequired`), and the labels that injection adds are added.
     pub fn settle(&mut self, view: &InjectionView<'_>) {
-        let Decided { proxy, why, assumed, label } = self.decide(view);
+        let Decided { proxy, why, assumed, label, revision } = self.decide(view);
+        self.captured_as_the_mesh_does(view.control, proxy);
         if proxy == Proxy::Sidecar && self.shown.is_none() {
             self.labels.add("security.istio.io/tlsMode", "istio");
+            // injection-template.yaml adds the label where the proxy will listen for HBONE.
+            if self.metadata.enables_hbone() {
+                self.labels.add(TUNNEL, "http");
+            }
         }
         if self.shown.is_none() && matches!(proxy, Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc) {
             let first = |keys: &[&str]| keys.iter().find_map(|key| self.labels.get(key)).map(str::to_owned);
@@ -442,18 +460,33 @@ impl Workload {
         }
         let namespace_revision = view.namespace.and_then(|ns| ns.labels.get("istio.io/rev"));
         let enabled = view.namespace.is_some_and(|ns| ns.labels.get("istio-injection") == Some("enabled"));
-        let named = self.labels.get("istio.io/rev").or(namespace_revision.filter(|_| !enabled));
-        self.revision = named.map(Into::into);
+        // In OpenShift Service Mesh before version 3 the label of a namespace means nothing.
+        let by_roll = view.control.is_some_and(|control| control.members.is_some());
+        let own = self.labels.get("istio.io/rev").filter(|_| !by_roll || self.shown.is_some());
+        let named = own.or(namespace_revision.filter(|_| !enabled && !by_roll));
+        let revisions = view.control.and_then(|control| control.revisions.as_ref());
+        // A tag means a revision.
+        let named = named.map(|name| revisions.and_then(|all| all.resolve(name)).unwrap_or(name));
+        self.revision = self.injected_by().or(revision).or_else(|| named.map(Into::into));
         (self.proxy, self.proxy_why, self.assumed, self.proxy_label) = (proxy, why, assumed, label);
     }
 
+    /// The revision that injected a pod, as it says itself (`sidecar.istio.io/status`).
+    fn injected_by(&self) -> Option<Box<str>> {
+        let status = yaml::parse_text(self.annotations.get("sidecar.istio.io/status")?)?;
+        status.root().get("revision").and_then(Node::as_str).filter(|name| !name.is_empty()).map(Box::from)
+    }
+
     fn decide(&self, view: &InjectionView<'_>) -> Decided {
-        let sure = |proxy: Proxy, why: &str| Decided { proxy, why: why.to_owned(), assumed: false, label: None };
+        let sure = |proxy: Proxy, why: &str| {
+            let (assumed, label, revision) = (false, None, None);
+            Decided { proxy, why: why.to_owned(), assumed, label, revision }
+        };
         if let Some(proxy) = self.shown {
             return sure(proxy, &format!("the pod runs an Istio proxy ({})", proxy.word()));
         }
-        if let Some(why) = self.ambient(view) {
-            return sure(Proxy::Ambient, why);
+        if self.annotations.get("ambient.istio.io/redirection") == Some("enabled") {
+            return sure(Proxy::Ambient, "annotation ambient.istio.io/redirection: enabled");
         }
         if self.live {
             return sure(Proxy::None, "the running pod has no istio-proxy container and no sidecar.istio.io/status");
@@ -465,31 +498,57 @@ impl Workload {
             namespace: &self.meta.namespace,
             namespace_labels: view.namespace.map(|namespace| &namespace.labels),
             assume_injected: view.assume_injected,
+            control: view.control,
         });
+        // A pod that is injected is never captured (`cni/pkg/util/enablement_selector.go : Matches`).
+        if let Some((why, label)) = self.ambient(view).filter(|_| !injection.wanted || injection.assumed) {
+            let label = label.zip(view.namespace).map(|(label, ns)| (ns.meta.id, label));
+            return Decided { label, ..sure(Proxy::Ambient, why) };
+        }
         let injected = template(&self.annotations).unwrap_or(Proxy::Sidecar);
         let proxy = if injection.wanted { injected } else { Proxy::None };
         let label = injection.namespace_label.zip(view.namespace).map(|(label, ns)| (ns.meta.id, label));
-        Decided { proxy, why: injection.why, assumed: injection.assumed, label }
+        Decided { proxy, why: injection.why, assumed: injection.assumed, label, revision: injection.revision }
     }
 
-    /// Why the workload is captured by ztunnel, or `None`. A fact for live pods, a prediction from labels for manifests.
-    fn ambient(&self, view: &InjectionView<'_>) -> Option<&'static str> {
-        if self.annotations.get("ambient.istio.io/redirection") == Some("enabled") {
-            return Some("annotation ambient.istio.io/redirection: enabled");
+    /// What a control plane says of every sidecar: what is captured, and which user the proxy is.
+    fn captured_as_the_mesh_does(&mut self, control: Option<&Control>, proxy: Proxy) {
+        let Some(control) = control.filter(|_| proxy == Proxy::Sidecar) else { return };
+        for (annotation, value) in control.plane.iter().flat_map(|plane| &plane.capture) {
+            self.annotations.add(annotation, value);
         }
-        let own = self.labels.get("istio.io/dataplane-mode");
-        let asks = self.labels.get("sidecar.istio.io/inject") == Some("true");
-        if self.live || self.host_network || own == Some("none") || asks {
+        if control.release().is_some() {
+            self.proxy_user = self.users.proxy(self.annotations.get("sidecar.istio.io/proxyUID"));
+            self.user_1337 = self.users.includes(self.proxy_user);
+        }
+    }
+
+    /// Why a pod of this manifest will be captured by ztunnel, and the Namespace's label where that decides
+    /// (`manifests/charts/istio-cni/values.yaml : ambient.enablementSelectors`). Of a running pod only the annotation
+    /// tells: one that has the labels and was never enrolled is not captured.
+    fn ambient(&self, view: &InjectionView<'_>) -> Option<(&'static str, Option<&'static str>)> {
+        let own = self.labels.get(DATAPLANE_MODE);
+        if self.live || self.host_network || own == Some("none") {
             return None;
         }
         if own == Some("ambient") {
-            return Some("label istio.io/dataplane-mode: ambient");
+            return Some(("label istio.io/dataplane-mode: ambient", None));
         }
-        let namespace = view.namespace?;
-        let sidecars = namespace.labels.get("istio-injection") == Some("enabled");
-        let ambient = namespace.labels.get("istio.io/dataplane-mode") == Some("ambient");
-        (ambient && !sidecars).then_some("its namespace has label istio.io/dataplane-mode: ambient")
+        let ambient = view.namespace?.labels.get(DATAPLANE_MODE) == Some("ambient");
+        ambient.then_some(("its namespace has label istio.io/dataplane-mode: ambient", Some(DATAPLANE_MODE)))
     }
+
+    /// Whether callers are told that it takes HBONE by its own label.
+    #[must_use]
+    pub fn labelled_tunnel(&self) -> bool {
+        tunnels(&self.labels)
+    }
+}
+
+/// Whether labels say that HBONE is taken (`pilot/pkg/model/service.go : SupportsTunnel`: a list of words).
+#[must_use]
+pub fn tunnels(labels: &Labels) -> bool {
+    labels.get(TUNNEL).is_some_and(|list| list.split(',').any(|word| word.trim() == "http"))
 }
 
 #[cfg(test)]
@@ -553,33 +612,45 @@ mod tests {
             (annotation(mode, "NONE"), env("value: REDIRECT"), Some(true), false),
         ] {
             let (workload, wrong) = deployment(&metadata, &spec);
-            assert_eq!((workload.intercept_none, workload.metadata), (want, unread), "{metadata} {spec}");
+            let found = (workload.metadata.intercept_none, workload.metadata.unclear);
+            assert_eq!(found, (want, unread), "{metadata} {spec}");
             assert_eq!(wrong, Vec::<String>::new(), "{metadata} {spec}");
         }
         let (workload, wrong) = deployment(&annotation(mode, "none"), "{}");
-        assert_eq!((workload.intercept_none, wrong.len()), (None, 1));
+        assert_eq!((workload.metadata.intercept_none, wrong.len()), (None, 1));
     }
 
     #[test]
-    fn metadata_that_decides_is_seen() {
+    fn metadata_is_read_from_annotation_and_environment() {
         let config = |value: &str| format!("{{annotations: {{proxy.istio.io/config: {value:?}}}}}");
         let env = |name: &str, container: &str| {
-            format!("{{containers: [{{name: {container}, env: [{{name: {name}, value: x}}]}}]}}")
+            format!("{{containers: [{{name: {container}, env: [{{name: {name}, value: \"true\"}}]}}]}}")
         };
+        let from = "{containers: [{name: istio-proxy, env: [{name: ISTIO_META_ENABLE_HBONE, valueFrom: {}}]}]}";
+        let whole = "{containers: [{name: istio-proxy, env: [{name: PROXY_CONFIG, value: '{\"proxyMetadata\": {\"ISTIO_META_ENABLE_HBONE\": \"1\"}}'}]}]}";
+        let (file, hbone) = ("ISTIO_META_TLS_CLIENT_CERT_CHAIN", "ISTIO_META_ENABLE_HBONE");
+        // client certificate, HBONE, unclear
         for (metadata, spec, want) in [
-            (config(""), "{}".to_owned(), false),
-            (config("concurrency: 2"), "{}".to_owned(), false),
-            (config("proxyMetadata: {ISTIO_META_DNS_CAPTURE: \"true\"}"), "{}".to_owned(), false),
-            (config("proxyMetadata: {ISTIO_META_TLS_CLIENT_KEY: x}"), "{}".to_owned(), true),
-            (config("proxy_metadata: {ISTIO_META_TLS_SERVER_KEY: x}"), "{}".to_owned(), true),
-            (config("proxyMetadata: [a]"), "{}".to_owned(), true),
-            (config("[]"), "{}".to_owned(), true),
-            (config("a: b: c"), "{}".to_owned(), true),
-            ("{}".to_owned(), env("ISTIO_META_TLS_CLIENT_ROOT_CERT", "istio-proxy"), true),
-            ("{}".to_owned(), env("ISTIO_META_TLS_CLIENT_ROOT_CERT", "app"), false),
-            ("{}".to_owned(), env("ISTIO_META_CLUSTER_ID", "istio-proxy"), false),
+            (config(""), "{}".to_owned(), (false, None, false)),
+            (config("concurrency: 2"), "{}".to_owned(), (false, None, false)),
+            (config("proxyMetadata: {ISTIO_META_DNS_CAPTURE: \"true\"}"), "{}".to_owned(), (false, None, false)),
+            (config(&format!("proxyMetadata: {{{file}: /c}}")), "{}".to_owned(), (true, None, false)),
+            (config(&format!("proxy_metadata: {{{hbone}: \"true\"}}")), "{}".to_owned(), (false, Some(true), false)),
+            (config("proxyMetadata: [a]"), "{}".to_owned(), (false, None, true)),
+            (config("[]"), "{}".to_owned(), (false, None, true)),
+            (config("a: b: c"), "{}".to_owned(), (false, None, true)),
+            ("{}".to_owned(), env(file, "istio-proxy"), (true, None, false)),
+            ("{}".to_owned(), env(file, "app"), (false, None, false)),
+            ("{}".to_owned(), from.to_owned(), (false, None, true)),
+            (
+                config(&format!("proxyMetadata: {{{hbone}: \"false\"}}")),
+                env(hbone, "istio-proxy"),
+                (false, Some(true), false),
+            ),
+            (config(&format!("proxyMetadata: {{{hbone}: \"false\"}}")), whole.to_owned(), (false, Some(true), false)),
         ] {
-            assert_eq!(deployment(&metadata, &spec).0.metadata, want, "{metadata} {spec}");
+            let found = deployment(&metadata, &spec).0.metadata;
+            assert_eq!((found.has_client_files(), found.enable_hbone, found.unclear), want, "{metadata} {spec}");
         }
     }
 

@@ -1,5 +1,8 @@
 //! Why: the chain of decisions behind a verdict, each with the object, the file and line, and the field that decided.
 
+mod ambient;
+mod old;
+
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Cluster, Decision, Reach, TlsFrom, Uncaptured, Unknown, Why, tls_at};
 use super::endpoints::{Bypass, Endpoint, Front, Who};
@@ -11,7 +14,7 @@ use crate::location::{Location, ObjectRef, Path};
 use crate::model::destination_rule::TlsMode;
 use crate::model::meta::order_known;
 use crate::model::service::Origin;
-use crate::model::{DestinationRule, Mesh, ObjectId, Protocol, Service, Workload};
+use crate::model::{DestinationRule, Mesh, MtlsMode, ObjectId, Protocol, Proxy, Service, Version, Workload};
 
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +34,9 @@ pub struct Because {
 /// The path of the field that a `tls` block was read from.
 #[must_use]
 pub fn tls_path(from: TlsFrom) -> Path {
+    if from.backend {
+        return Path::new("spec.validation");
+    }
     let policy = match from.subset {
         Some(subset) => Path::new("spec.subsets").index(subset as usize).key("trafficPolicy"),
         None => Path::new("spec.trafficPolicy"),
@@ -62,8 +68,10 @@ pub fn because<'m>(
     client: &Workload,
 ) -> Vec<Because> {
     let mut chain = Chain { matrix, rows, row, steps: Vec::new() };
+    chain.control();
     chain.client(client);
     chain.reach(client);
+    chain.waypoint();
     chain.rule(client);
     chain.sends();
     let endpoint = cell.endpoint.and_then(|n| rows.endpoints.get(row.port as usize)?.get(n as usize));
@@ -86,9 +94,31 @@ impl<'m> Chain<'_, 'm> {
 
     fn cite(&mut self, step: &'static str, id: ObjectId, path: Path, text: impl Into<String>) {
         let mesh = self.mesh();
+        if let (Some(made), Some(object)) = (mesh.made(id), mesh.object_ref(id)) {
+            let text = format!("{object}, which the operator makes: {}", text.into());
+            return self.cite(step, made.by, made.path.clone(), text);
+        }
         let (object, at) = (mesh.object_ref(id), Some(mesh.locate(id, &path)));
         let path = (!path.as_str().is_empty()).then_some(path);
         self.steps.push(Because { step, object, at, path, text: text.into() });
+    }
+
+    /// The control plane of OpenShift Service Mesh or Sail that the answer rests on.
+    fn control(&mut self) {
+        let Some(control) = &self.mesh().control else { return };
+        let istio = self.mesh().version;
+        let text = format!(
+            "{}, so the rules of Istio {istio}; read in its code, not measured: confidence {} at most",
+            control.words(),
+            if control.ceiling() == 0 { "low" } else { "medium" }
+        );
+        match &control.plane {
+            Some(plane) => self.cite("mesh", plane.meta.id, Path::new(plane.version_path), text),
+            None => self.say("mesh", text),
+        }
+        for note in &control.notes {
+            self.say("mesh", note.clone());
+        }
     }
 
     /// The service whose cluster carries the traffic.
@@ -98,7 +128,8 @@ impl<'m> Chain<'_, 'm> {
 
     fn client(&mut self, client: &Workload) {
         let text = if client.kind == "Namespace" {
-            format!("a client with a sidecar in namespace {} (the input holds no workloads)", client.meta.namespace)
+            let what = if client.proxy == Proxy::Ambient { "of the ambient mesh" } else { "with a sidecar" };
+            format!("a client {what} in namespace {} (the input holds no workloads)", client.meta.namespace)
         } else {
             format!(
                 "{}: {}",
@@ -124,6 +155,12 @@ impl<'m> Chain<'_, 'm> {
         let pass = |known: &str| format!("{known}: no cluster, no DestinationRule, no automatic mTLS");
         match self.row.decision.reach {
             Reach::Known | Reach::Undecided => {}
+            Reach::Ztunnel => {
+                self.say(
+                    "sends",
+                    "ztunnel reads no DestinationRule: HBONE where the endpoint takes it, else plaintext",
+                );
+            }
             Reach::NoProxy => {
                 self.say("sends", "what the application sends: plaintext, and no DestinationRule applies")
             }
@@ -136,7 +173,7 @@ impl<'m> Chain<'_, 'm> {
                     "capture",
                     client.meta.id,
                     Path::new(""),
-                    "a container runs as user or group 1337: its calls bypass the sidecar",
+                    format!("a container runs as user or group {}: its calls bypass the sidecar", client.proxy_user),
                 );
             }
             Reach::NotCaptured(Uncaptured::Annotation) => {
@@ -161,6 +198,11 @@ impl<'m> Chain<'_, 'm> {
                         let Some(sidecar) = self.mesh().sidecars.get(number as usize) else { return };
                         let text = pass(&format!("{} is not imported", service.host)) + rest;
                         self.cite("import", sidecar.meta.id, Path::new("spec.egress"), text);
+                    }
+                    Unknown::NotMember => {
+                        let place = format!("namespace {}, which is no member of the mesh", service.meta.namespace);
+                        let text = pass(&format!("{} is in {place}", service.host)) + rest;
+                        self.cite("import", service.meta.id, Path::new("metadata.namespace"), text);
                     }
                     Unknown::NotExported => {
                         let text =
@@ -190,11 +232,13 @@ impl<'m> Chain<'_, 'm> {
         let hides =
             if hidden.is_empty() { String::new() } else { format!("; it hides {hidden}, nothing is inherited") };
         let place = match step {
+            _ if mesh.version < Version::one(1) => "the mesh: Istio 1.0 looks at all namespaces at once".to_owned(),
             Step::Client | Step::Service => format!("namespace {}", rule.meta.namespace),
             Step::Root => "the root namespace, which is searched last".to_owned(),
         };
         let text = format!("host {} is the best match in {place}{hides}", rule.host);
-        self.cite("rule", rule.meta.id, Path::new("spec.host"), text);
+        let path = if rule.made_from.is_some() { "spec.targetRefs" } else { "spec.host" };
+        self.cite("rule", rule.meta.id, Path::new(path), text);
     }
 
     /// Other rules that match the host where this client could find them, and that the chosen one hides.
@@ -236,19 +280,32 @@ impl<'m> Chain<'_, 'm> {
                     text += "; but it has no clientCertificate and privateKey: istiod drops the TLS, plaintext"
                 }
                 Why::Grpc => text += "; but proxyless gRPC only knows ISTIO_MUTUAL: plaintext",
+                Why::ClientFiles => text += "; but with the certificate files of the client's own proxy",
                 _ => {}
             }
             let path = if written { tls_path(from).key("mode") } else { tls_path(from) };
-            self.cite("tls", rule.meta.id, path, text);
+            self.cite("tls", rule.tls_object(from.port), path, text);
             return;
         }
         self.erased();
         match why {
             Why::AutoOff => {
-                let text = "automatic mTLS is off (enableAutoMtls: false) and no rule sets tls: plaintext";
+                let version = mesh.version;
+                let text = match (mesh.config.auto_mtls_written, version.reads_legacy_policies()) {
+                    _ if version < Version::one(4) => {
+                        return self.say("auto", "no rule sets tls, and Istio has automatic mTLS since 1.4: plaintext");
+                    }
+                    (false, true) => {
+                        let text = format!(
+                            "automatic mTLS is off in Istio {version} unless enableAutoMtls is true, and no rule sets tls: plaintext"
+                        );
+                        return self.say("auto", text);
+                    }
+                    _ => "automatic mTLS is off (enableAutoMtls: false) and no rule sets tls: plaintext",
+                };
                 match mesh.config_from {
                     Some(id) => {
-                        let path = Path::new("data.mesh");
+                        let path = mesh.auto_path();
                         let (object, at) = (mesh.object_ref(id), Some(mesh.locate_word(id, &path, "enableAutoMtls")));
                         self.steps.push(Because { step: "auto", object, at, path: Some(path), text: text.to_owned() });
                     }
@@ -272,6 +329,22 @@ impl<'m> Chain<'_, 'm> {
                     Some(policy) => self.cite("auto", policy.meta.id, Path::new("spec.mtls.mode"), text),
                     None => self.say("auto", text),
                 }
+            }
+            Why::ClientFiles => self.say(
+                "auto",
+                "the client's proxy has certificate files of its own (ISTIO_META_TLS_CLIENT_CERT_CHAIN): MUTUAL with them to every endpoint, with a sidecar or not",
+            ),
+            Why::DirectPlain => self.say(
+                "auto",
+                format!("addressed directly: Istio {} has no automatic mTLS for that, plaintext", mesh.version),
+            ),
+            Why::AutoByLabel => self.say(
+                "auto",
+                format!("no tls is set: automatic mTLS, which in Istio {} looks at the endpoint's label alone, not at its policy", mesh.version),
+            ),
+            Why::PolicyDisable(from) => {
+                let text = "automatic mTLS looks at the policy of the Service port, which asks for none: plaintext";
+                self.old_policy("auto", from, text.to_owned());
             }
             Why::AutoDirect => self.say(
                 "auto",
@@ -302,6 +375,9 @@ impl<'m> Chain<'_, 'm> {
     }
 
     fn endpoint(&mut self, endpoint: &Endpoint<'m>, cell: &Cell) {
+        if self.tunnel(endpoint) {
+            return;
+        }
         if self.row.decision.cluster != Cluster::PerEndpoint || self.row.decision.reach != Reach::Known {
             return;
         }
@@ -372,7 +448,12 @@ impl<'m> Chain<'_, 'm> {
                     None => self.say("server", text),
                 }
             }
+            Front::Ambient(demand) => self.ztunnel(workload, demand),
             Front::Policy | Front::OwnTls(_) => self.policy(endpoint, cell),
+            Front::Grpc(listener) => {
+                self.policy(endpoint, cell);
+                self.say("server", listener.words());
+            }
             Front::Gateway(number, server) => {
                 let Some(gateway) = mesh.gateways.get(number as usize) else { return };
                 let list = if gateway.gateway_api { "spec.listeners" } else { "spec.servers" };
@@ -394,7 +475,11 @@ impl<'m> Chain<'_, 'm> {
 
     fn policy(&mut self, endpoint: &Endpoint<'m>, cell: &Cell) {
         let mesh = self.mesh();
-        if let (Some(mode), Some(ModeFrom { policy, port })) = (cell.mode, cell.from) {
+        if let (Some(mode), Some(from @ ModeFrom { policy, port, legacy })) = (cell.mode, cell.from) {
+            let old = mesh.version.reads_legacy_policies() && policy.is_none();
+            if legacy.is_some() || old {
+                return self.old_server(mode, from);
+            }
             match policy.and_then(|n| mesh.policies.get(n as usize)) {
                 None => self.say("server", "no PeerAuthentication sets a mode: PERMISSIVE"),
                 Some(policy) => {
@@ -471,6 +556,14 @@ impl<'m> Chain<'_, 'm> {
             Some(Wire::None) => "nothing",
             None => "what is not decided",
         };
+        let on = self.row.decision.leg.zip(endpoint).map(|(_, endpoint)| {
+            match self.row.decision.arrives(endpoint, MtlsMode::Permissive) {
+                Wire::Hbone => "HBONE",
+                Wire::Plaintext => "plaintext",
+                _ => "TLS of the rule's own",
+            }
+        });
+        let sent = on.map_or_else(|| sent.to_owned(), |on| format!("{sent} to the waypoint, and {on} from there,"));
         let server = match (endpoint.map(|e| e.front), cell.mode) {
             (Some(Front::Bypassed(_)), _) => "an application behind a bypassed sidecar".to_owned(),
             (Some(Front::Gateway(..)), Some(mode)) => format!("a gateway server with tls {mode}"),
@@ -502,12 +595,30 @@ impl<'m> Chain<'_, 'm> {
             ""
         };
         self.say("outcome", format!("{sent} meets {server}: {end}{note}"));
+        self.then(client);
         if let Some(text) = self.names(cell, endpoint) {
             self.say("sni", text);
         }
+        self.network_policy(cell, client);
         if cell.outcome.status == Status::Conflict {
             let text = super::mend::mend(self.matrix, self.rows, self.row, cell);
             self.say("mend", text);
+        }
+    }
+
+    /// The operator's NetworkPolicies let only members in, before any proxy is asked (8.3).
+    fn network_policy(&mut self, cell: &Cell, client: &Workload) {
+        let Some(control) = self.mesh().control.as_ref() else { return };
+        let (Some(plane), Some(members)) = (&control.plane, &control.members) else { return };
+        let here = |namespace: &str| members.has(namespace) || *members.plane == *namespace;
+        let Some(service) = self.service().filter(|service| here(&service.meta.namespace)) else { return };
+        let wrote = plane.maistra.as_ref().is_some_and(|own| own.network_policies);
+        if wrote && cell.outcome.failure == Some(super::outcome::Failure::F1) && !here(&client.meta.namespace) {
+            let text = format!(
+                "NetworkPolicy istio-mesh-{} of the operator keeps clients out of {} that are in no member namespace: they usually see a timeout",
+                plane.meta.name, service.meta.namespace
+            );
+            self.cite("network", plane.meta.id, Path::new("spec.security.manageNetworkPolicy"), text);
         }
     }
 

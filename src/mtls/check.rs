@@ -2,11 +2,13 @@
 
 use super::client::Decision;
 use super::clients::Class;
+use super::compat::Old;
 use super::endpoints::Endpoint;
 use super::engine::Engine;
 use super::outcome::{Outcome, Status, Wire};
 use super::reason::Reason;
 use super::server::ModeFrom;
+use super::waypoint::Waypoints;
 use crate::model::sidecar::Outbound;
 use crate::model::{Host, Mesh, Scope};
 use foldhash::HashSet;
@@ -132,6 +134,10 @@ pub struct Matrix<'m> {
     pub routed: HashSet<(Host, Box<str>)>,
     /// An unread route may send to any subset.
     pub routes_unread: bool,
+    /// The waypoints of the mesh.
+    pub waypoints: Waypoints,
+    /// The answers of the old istioctl, where the version is one of its time.
+    pub old: Option<Old<'m>>,
     /// Services with their rows, by host.
     pub services: Vec<ServiceRows<'m>>,
 }
@@ -145,7 +151,8 @@ pub fn check(mesh: &Mesh) -> Matrix<'_> {
     let destinations = mesh.routes.iter().flat_map(|route| &route.destinations);
     let routed = destinations.filter_map(|d| Some((d.host.clone(), d.subset.clone()?))).collect();
     let routes_unread = mesh.taints.iter().any(|taint| taint.scope == Scope::Routes);
-    let Engine { classes, bases, .. } = engine;
+    let Engine { classes, bases, finder, .. } = engine;
+    let waypoints = finder.waypoints;
     let mut class_of = vec![u32::MAX; mesh.workloads.len()];
     for (number, class) in (0..).zip(&classes) {
         for member in &class.members {
@@ -168,5 +175,18 @@ pub fn check(mesh: &Mesh) -> Matrix<'_> {
         names
     });
     let class_namespaces = class_namespaces.collect();
-    Matrix { mesh, classes, bases, base_sizes, class_namespaces, class_of, routed, routes_unread, services }
+    let old = mesh.version.reads_legacy_policies().then(|| Old::new(mesh));
+    Matrix {
+        mesh,
+        classes,
+        bases,
+        base_sizes,
+        class_namespaces,
+        class_of,
+        routed,
+        routes_unread,
+        waypoints,
+        old,
+        services,
+    }
 }

@@ -19,12 +19,16 @@ pub struct Class {
     pub proxy: Proxy,
     /// Members: numbers into [`Mesh::workloads`], ascending.
     pub members: Vec<u32>,
+    /// Their proxy may send HBONE.
+    pub hbone: bool,
     /// Their Sidecar, per possibility.
     pub sidecars: Vec<Option<u32>>,
     /// Why nothing is known of what they send.
     pub unknown: Option<Reason>,
     /// Why their calls bypass the proxy that they have.
     pub uncaptured: Option<Uncaptured>,
+    /// Their proxies call with certificate files of their own.
+    pub files: bool,
     /// Capture annotations: each call is looked at.
     pub capture: bool,
     /// No proxy, in a namespace that is not part of the mesh.
@@ -42,8 +46,18 @@ impl Class {
     }
 }
 
-type Key =
-    (Arc<str>, Proxy, Vec<Option<u32>>, Vec<u32>, Vec<(String, String)>, Option<Reason>, bool, Option<Uncaptured>);
+type Key = (
+    Arc<str>,
+    Proxy,
+    bool,
+    Vec<Option<u32>>,
+    Vec<u32>,
+    Vec<(String, String)>,
+    Option<Reason>,
+    bool,
+    Option<Uncaptured>,
+    bool,
+);
 
 /// Annotations that decide which calls are captured.
 const CAPTURE: [&str; 4] = [
@@ -56,6 +70,13 @@ const CAPTURE: [&str; 4] = [
 /// Namespaces that are part of the mesh: labelled for it, assumed to be, or with a workload that is in it.
 #[must_use]
 pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
+    let with_proxy = mesh.workloads.iter().filter(|w| matches!(w.proxy, Proxy::Sidecar | Proxy::Grpc | Proxy::Ambient));
+    let with_proxy = with_proxy.map(|w| w.meta.namespace.clone());
+    if let Some(members) = mesh.control.as_ref().and_then(|control| control.members.as_ref()) {
+        let of_workloads = mesh.workloads.iter().map(|w| &w.meta.namespace);
+        let inside = of_workloads.filter(|ns| members.has(ns) || **ns == members.plane).cloned();
+        return inside.chain(with_proxy).collect();
+    }
     let labelled = mesh.namespaces.values().filter(|ns| {
         let label = |key: &str| ns.labels.get(key);
         match label("istio-injection") {
@@ -63,11 +84,10 @@ pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
             None => label("istio.io/rev").is_some() || label("istio.io/dataplane-mode") == Some("ambient"),
         }
     });
-    let with_proxy = mesh.workloads.iter().filter(|w| matches!(w.proxy, Proxy::Sidecar | Proxy::Grpc | Proxy::Ambient));
     // A namespace that the input does not have is assumed to be labelled, also where no workload hangs on that.
     let missing = mesh.workloads.iter().map(|w| &w.meta.namespace).filter(|ns| !mesh.namespaces.contains_key(*ns));
     let assumed = missing.filter(|_| mesh.options.assume_injected).cloned();
-    labelled.map(|ns| ns.meta.name.clone()).chain(with_proxy.map(|w| w.meta.namespace.clone())).chain(assumed).collect()
+    labelled.map(|ns| ns.meta.name.clone()).chain(with_proxy).chain(assumed).collect()
 }
 
 /// Whether any of the Sidecars that may govern a workload is such a one.
@@ -88,11 +108,12 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         .collect();
     let client = |taint: &Taint| if let Scope::Client(workload) = taint.scope { Some(workload) } else { None };
     let broken: HashSet<ObjectId> = mesh.taints.iter().filter_map(client).collect();
+    let hbone_sent = mesh.ambient && mesh.options.env.sending_hbone;
     let mut by_key: HashMap<Key, usize> = HashMap::new();
     let mut classes: Vec<Class> = Vec::new();
     for (number, workload) in (0..).zip(&mesh.workloads) {
         let namespace = &workload.meta.namespace;
-        let no_interception = workload.intercept_none.unwrap_or(mesh.config.intercept_none);
+        let no_interception = workload.intercepts_nothing();
         let uncaptured = match workload.proxy {
             Proxy::Sidecar if no_interception => Some(Uncaptured::NoInterception),
             Proxy::Sidecar if workload.user_1337 => Some(Uncaptured::User1337),
@@ -100,8 +121,8 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         };
         let proxy = if uncaptured.is_some() { Proxy::None } else { workload.proxy };
         let mut unknown = match proxy {
-            Proxy::Ambient | Proxy::Waypoint => Some(Reason::AmbientClient),
-            Proxy::None => None,
+            Proxy::Ambient if !mesh.ambient => Some(Reason::AmbientOff),
+            Proxy::Ambient | Proxy::Waypoint | Proxy::None => None,
             _ => undecided_proxy(mesh, workload, true),
         };
         // Applications of such a pod may call the listeners that its Sidecar opens.
@@ -129,7 +150,7 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
             }
             for rule in mesh.index.rules.get(namespace).into_iter().flatten() {
                 let selector = mesh.rules.get(*rule as usize).and_then(|r| r.selector.as_ref());
-                match selector.map(|selector| mesh.selects(selector, workload)) {
+                match selector.map(|selector| mesh.proxy_selected(selector, workload)) {
                     Some(Ok(true)) => selecting.push(*rule),
                     Some(Err(_)) => unknown = Some(Reason::ClusterLabel),
                     _ => {}
@@ -140,8 +161,13 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
                 capture = pairs.map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
             }
         }
+        let silent = workload.metadata.sends_no_hbone();
+        let hbone = hbone_sent && with_proxy && proxy != Proxy::Grpc && !silent;
         let outside = proxy == Proxy::None && uncaptured.is_none() && !in_mesh.contains(namespace);
+        let files = with_proxy && workload.metadata.has_client_files();
         let plain = proxy == Proxy::Sidecar
+            && !files
+            && hbone == hbone_sent
             && unknown.is_none()
             && capture.is_empty()
             && selecting.is_empty()
@@ -150,15 +176,17 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         // Without a proxy, a client is like any other without one.
         let place = if with_proxy && unknown.is_none() { namespace.clone() } else { "".into() };
         let has_capture = !capture.is_empty();
-        let key = (place, proxy, sidecars.clone(), selecting, capture, unknown, outside, uncaptured);
+        let key = (place, proxy, hbone, sidecars.clone(), selecting, capture, unknown, outside, uncaptured, files);
         let at = *by_key.entry(key).or_insert_with(|| {
             classes.push(Class {
                 namespace: namespace.clone(),
                 proxy,
                 members: Vec::new(),
+                hbone,
                 sidecars,
                 unknown,
                 uncaptured,
+                files,
                 capture: has_capture,
                 outside,
                 plain,
@@ -175,7 +203,8 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
 /// The Sidecar that trims what a class knows, where that is all that sets it apart.
 #[must_use]
 pub fn trimming<'m>(mesh: &'m Mesh, class: &Class) -> Option<(u32, &'m Sidecar)> {
-    let usual = class.proxy == Proxy::Sidecar && class.unknown.is_none() && !class.capture;
+    let hbone = class.hbone == (mesh.ambient && mesh.options.env.sending_hbone);
+    let usual = class.proxy == Proxy::Sidecar && class.unknown.is_none() && !class.capture && !class.files && hbone;
     match class.sidecars[..] {
         [Some(n)] if usual && class.namespace != mesh.root => {
             mesh.sidecars.get(n as usize).filter(|sidecar| !sidecar.egress.is_empty()).map(|sidecar| (n, sidecar))

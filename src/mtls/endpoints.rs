@@ -1,12 +1,23 @@
 //! Which endpoints answer for a service port, and what stands in front of each (istio-mtls.md 1.4 to 1.7).
 
+mod capture;
+mod name;
+
+use super::ambient::{self, Demand};
+use super::grpc::Listener;
 use super::outcome::PortKind;
 use super::reason::Reason;
 use super::server;
+use super::waypoint::{Hop, Waypoints};
 use crate::model::gateway::Server;
 use crate::model::service::{Machine, Origin, Port, Resolution, TargetPort};
+use crate::model::workload::tunnels;
 use crate::model::{Labels, Mesh, Protocol, Proxy, Service, Workload};
-use std::borrow::Cow;
+pub(super) use capture::lists_port;
+pub use capture::{BYPASS, bypasses_ztunnel};
+pub(crate) use capture::{STATUS_PORTS, bypass};
+use capture::{captures, ztunnel};
+pub use name::name_of;
 use std::sync::Arc;
 
 /// Who an endpoint is. Numbers are into the lists of [`Mesh`].
@@ -39,8 +50,12 @@ pub enum Front {
     Policy,
     /// A sidecar whose `Sidecar.ingress.tls` counts where the mode is DISABLE: is a client certificate demanded?
     OwnTls(bool),
+    /// A gRPC server that takes its listeners from istiod.
+    Grpc(Listener),
     /// A gateway's server: number of the Gateway, number in its list.
     Gateway(u32, u32),
+    /// ztunnel.
+    Ambient(Demand),
     /// Not decided.
     Unknown(Reason),
 }
@@ -79,16 +94,27 @@ pub struct Endpoint<'m> {
     pub front: Front,
     /// The workload policy that counts, per possibility.
     pub policies: Vec<Option<u32>>,
+    /// The workload policy that its own proxy obeys, per possibility, where labels that only the proxy has
+    /// (`ISTIO_METAJSON_LABELS`) make that another than clients see; else empty.
+    pub own_policies: Vec<Option<u32>>,
     /// How the port bears on the outcome, per possibility.
     pub port_kinds: Vec<PortKind>,
     /// Hosts of a gateway's servers on this port: the SNIs that it has filter chains for.
     pub server_names: Vec<&'m str>,
     /// Service account, where it is known.
     pub account: Option<&'m str>,
+    /// The ambient mesh is told that it takes HBONE.
+    pub hbone: bool,
+    /// Sidecars and gateways are told so too: its label for mutual TLS comes first, unless istiod prefers HBONE.
+    pub hbone_tag: bool,
+    /// Whether it listens for HBONE; `None`: the input does not show it.
+    pub listens: Option<bool>,
+    /// The way of calls to its own address.
+    pub hop: Hop,
+    /// The policy of the old API that counts, per possibility; empty where Istio does not read them.
+    pub legacy: Vec<Option<u32>>,
 }
 
-/// Ports of the sidecar itself that are never captured (injection-template.yaml).
-pub(crate) const STATUS_PORTS: [u16; 3] = [15020, 15021, 15090];
 /// The port that captured traffic arrives at (`listener_inbound.go : buildInboundBlackhole`).
 const INBOUND_PORT: u16 = 15006;
 
@@ -114,14 +140,20 @@ pub struct Finder<'m> {
     mesh: &'m Mesh,
     /// The ports of each workload and the protocols that the Services which select it declare for them, sorted.
     declared: Vec<Vec<(u16, PortKind)>>,
+    /// Services that select each workload; kept where the old API's policies, which speak of Services, count.
+    selected_by: Vec<Vec<u32>>,
+    /// The waypoints of the mesh.
+    pub(super) waypoints: Waypoints,
 }
 
 impl<'m> Finder<'m> {
     /// Works out what the Services declare for the workloads that they select.
     #[must_use]
     pub fn new(mesh: &'m Mesh) -> Self {
+        let legacy = mesh.version.reads_legacy_policies();
         let mut declared = vec![Vec::new(); mesh.workloads.len()];
-        for service in &mesh.services {
+        let mut selected_by = vec![Vec::new(); if legacy { mesh.workloads.len() } else { 0 }];
+        for (at, service) in (0..).zip(&mesh.services) {
             let Some(selector) = service.selector.as_ref().filter(|_| service.origin == Origin::Kubernetes) else {
                 continue;
             };
@@ -131,13 +163,22 @@ impl<'m> Finder<'m> {
                 };
                 let target = |port| Some((target_on(port, workload)?, kind_of(port.protocol)));
                 list.extend(service.ports.iter().filter_map(target));
+                if let Some(list) = selected_by.get_mut(number) {
+                    list.push(at);
+                }
             }
         }
         for list in &mut declared {
             list.sort_unstable();
             list.dedup();
         }
-        Self { mesh, declared }
+        Self { mesh, declared, selected_by, waypoints: Waypoints::new(mesh) }
+    }
+
+    /// Services that select each workload; empty where no policy speaks of Services.
+    #[must_use]
+    pub fn selected_by(&self) -> &[Vec<u32>] {
+        &self.selected_by
     }
 
     /// The endpoints of a service port, in the order of the input.
@@ -241,6 +282,8 @@ impl<'m> Finder<'m> {
             None => bare(Some(ip), number, Who::Address, "disabled", Front::NoProxy, port),
         };
         (endpoint.tls_mode, endpoint.labels) = ("disabled", None);
+        // HBONE is announced by address, whoever's pod it is.
+        endpoint.hbone_tag = endpoint.hbone;
         endpoint
     }
 
@@ -300,9 +343,7 @@ impl<'m> Finder<'m> {
         {
             return Endpoint { labels: Some(&machine.labels), ..self.of_bare_address(service, port, number, ip) };
         }
-        let tunnel = machine.labels.get("networking.istio.io/tunnel").is_some_and(|tunnel| tunnel.contains("http"));
         let front = match tls_mode == "istio" && service.origin != Origin::MeshExternal {
-            _ if tunnel => Front::Unknown(Reason::Tunnel),
             true => Front::Policy,
             false => Front::NoProxy,
         };
@@ -310,6 +351,10 @@ impl<'m> Finder<'m> {
         endpoint.labels = Some(&machine.labels);
         endpoint.policies = server::machine_policies(self.mesh, &service.meta.namespace, &machine.labels, number);
         endpoint.account = machine.service_account.as_deref();
+        endpoint.announce(self.mesh, tunnels(&machine.labels));
+        // The label of a machine is written by hand: only the mesh's settings show the listener.
+        let shown = self.mesh.config.metadata.enables_hbone();
+        endpoint.listens = ambient::listens(self.mesh, None).filter(|listens| !listens || shown);
         endpoint
     }
 
@@ -328,7 +373,11 @@ impl<'m> Finder<'m> {
             (front, server_names) = self.gateway_front(service, port, workload, target);
         }
         let account = Some(&*workload.service_account).filter(|name| !name.is_empty());
-        Endpoint {
+        let hop = match service.resolution {
+            Resolution::Headless => self.waypoints.of_pod(self.mesh, &workload.meta, &workload.labels),
+            _ => Hop::Direct,
+        };
+        let mut endpoint = Endpoint {
             address,
             port: target,
             who: Who::Workload(number),
@@ -339,12 +388,28 @@ impl<'m> Finder<'m> {
             front,
             // Endpoints are tagged by policy wherever they claim to be capable, also falsely (B2).
             policies: match (front, workload.tls_mode()) {
-                (Front::NoProxy, "disabled") => vec![None],
+                (Front::NoProxy | Front::Ambient(_), "disabled") => vec![None],
                 _ => server::workload_policies(self.mesh, workload, target),
+            },
+            own_policies: match workload.metadata.labels {
+                Some(_) => server::proxy_policies(self.mesh, workload, target),
+                None => Vec::new(),
             },
             port_kinds,
             account,
-        }
+            hbone: false,
+            hbone_tag: false,
+            listens: match workload.proxy {
+                Proxy::Ambient => Some(true),
+                Proxy::Sidecar => ambient::listens(self.mesh, Some(workload)),
+                _ => None,
+            },
+            hop,
+            legacy: Vec::new(),
+        };
+        let captured = matches!(workload.proxy, Proxy::Ambient | Proxy::Waypoint);
+        endpoint.announce(self.mesh, captured || workload.labelled_tunnel());
+        endpoint
     }
 
     /// What stands in front of a workload's port, and which protocol its listener speaks there.
@@ -355,8 +420,10 @@ impl<'m> Finder<'m> {
         }
         match workload.proxy {
             Proxy::Sidecar => {}
+            Proxy::Ambient => return (Front::Ambient(ztunnel(self.mesh, workload, target)), own_kind),
             // Set by the caller, which also keeps the servers' names.
             Proxy::Gateway => return (Front::NoProxy, own_kind),
+            Proxy::Grpc => return (Front::Grpc(Listener::new(workload, port)), own_kind),
             _ => return (Front::NoProxy, own_kind),
         }
         if target == self.mesh.config.inbound_port.unwrap_or(INBOUND_PORT) {
@@ -376,7 +443,7 @@ impl<'m> Finder<'m> {
         let sidecar = sidecars.first().copied().flatten().and_then(|n| self.mesh.sidecars.get(n as usize));
         let ingress = sidecar.map_or(&[][..], |s| &s.ingress);
         let listener = ingress.iter().find(|listener| listener.port == target);
-        let none = workload.intercept_none.unwrap_or(self.mesh.config.intercept_none);
+        let none = workload.intercepts_nothing();
         if none && listener.is_none() {
             return (Front::Bypassed(Bypass::NoInterception), own_kind);
         }
@@ -405,19 +472,15 @@ impl<'m> Finder<'m> {
     /// Why a workload as a server is not judged.
     fn undecided(&self, workload: &Workload) -> Option<Reason> {
         match workload.proxy {
-            Proxy::Ambient => return Some(Reason::AmbientServer),
-            Proxy::Waypoint => return Some(Reason::Waypoint),
-            Proxy::Grpc => return Some(Reason::GrpcServer),
+            Proxy::Waypoint => return Some(Reason::WaypointServer),
             Proxy::None => return None,
-            Proxy::Sidecar | Proxy::Gateway => {}
-        }
-        if workload.labels.get("networking.istio.io/tunnel").is_some_and(|tunnel| tunnel.contains("http")) {
-            return Some(Reason::Tunnel);
+            Proxy::Ambient | Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc => {}
         }
         if self.mesh.networks && workload.labels.get("topology.istio.io/network").is_some() {
             return Some(Reason::Network);
         }
-        undecided_proxy(self.mesh, workload, false)
+        // ztunnel has neither filters nor metadata of the pod's.
+        if workload.proxy == Proxy::Ambient { None } else { undecided_proxy(self.mesh, workload, false) }
     }
 
     /// The servers that listen on a gateway's port, and the names that they have filter chains for.
@@ -456,18 +519,33 @@ impl<'m> Finder<'m> {
 
     /// What the policies of a namespace say of workloads that the input does not hold.
     fn imagined(&self, service: &'m Service) -> Vec<Endpoint<'m>> {
-        let make = |policy: Option<u32>, port: u16| Endpoint {
-            address: None,
-            port,
-            who: Who::Imagined(policy),
-            tls_mode: "istio",
-            tls_known: true,
-            server_names: Vec::new(),
-            labels: None,
-            front: Front::Policy,
-            policies: vec![policy],
-            port_kinds: vec![PortKind::Http, PortKind::Layer4],
-            account: None,
+        let namespace = &service.meta.namespace;
+        let captured = captures(self.mesh, namespace);
+        let make = |policy: Option<u32>, port: u16| {
+            let mut endpoint = Endpoint {
+                address: None,
+                port,
+                who: Who::Imagined(policy),
+                tls_mode: if captured { "disabled" } else { "istio" },
+                tls_known: true,
+                server_names: Vec::new(),
+                labels: None,
+                front: match captured {
+                    true => Front::Ambient(ambient::imagined(self.mesh, namespace, policy, port)),
+                    false => Front::Policy,
+                },
+                policies: vec![policy],
+                own_policies: Vec::new(),
+                port_kinds: vec![PortKind::Http, PortKind::Layer4],
+                account: None,
+                hbone: false,
+                hbone_tag: false,
+                listens: captured.then_some(true),
+                hop: Hop::Direct,
+                legacy: Vec::new(),
+            };
+            endpoint.announce(self.mesh, captured);
+            endpoint
         };
         // A host that is none of Kubernetes' is no service of the mesh as far as the input goes.
         if service.meta.namespace.is_empty() && service.host.wildcard().is_none() {
@@ -502,15 +580,21 @@ fn bare<'m>(
         labels: None,
         front,
         policies: vec![None],
+        own_policies: Vec::new(),
         port_kinds: vec![kind_of(port.protocol)],
         account: None,
+        hbone: false,
+        hbone_tag: false,
+        listens: None,
+        hop: Hop::Direct,
+        legacy: Vec::new(),
     }
 }
 
 /// Why a proxy is not followed, as a client (`outbound`) or as a server: other revisions, EnvoyFilters, metadata.
 #[must_use]
 pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Option<Reason> {
-    if workload.metadata || mesh.config.metadata.is_some() {
+    if workload.metadata.unclear {
         return Some(Reason::Metadata);
     }
     if workload.custom_template {
@@ -519,7 +603,7 @@ pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Opti
     if let Some(name) = workload.unfollowed {
         return Some(Reason::Annotation(name));
     }
-    if mesh.other_revisions && workload.revision.as_deref().is_some_and(|revision| revision != mesh.revision) {
+    if mesh.other_revisions && !mesh.governs(workload) {
         return Some(Reason::Revision);
     }
     let gateway = workload.proxy == Proxy::Gateway;
@@ -533,50 +617,7 @@ pub fn undecided_proxy(mesh: &Mesh, workload: &Workload, outbound: bool) -> Opti
         } else {
             object.inbound
         };
-        side && object.selector.subset_of(&workload.labels)
+        side && mesh.proxy_selected(&object.selector, workload) == Ok(true)
     });
     hit.map(|(number, _)| Reason::Interference(number))
-}
-
-/// Whether a list of ports in an annotation names one; `*` names all; `None`: it is no such list (a range, say).
-pub(super) fn lists_port(list: &str, port: u16) -> Option<bool> {
-    let mut found = false;
-    for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-        found |= word == "*" || word.parse::<u16>().ok()? == port;
-    }
-    Some(found)
-}
-
-/// Why a port does not pass through its sidecar, if it does not.
-pub(crate) fn bypass(workload: &Workload, port: u16) -> Result<Option<Bypass>, Reason> {
-    let listed = |name: &str| match workload.annotations.get(name) {
-        Some(list) => lists_port(list, port).map(Some).ok_or(Reason::CaptureList),
-        None => Ok(None),
-    };
-    if listed("traffic.sidecar.istio.io/excludeInboundPorts")? == Some(true) {
-        return Ok(Some(Bypass::Excluded));
-    }
-    let status = workload.annotations.get("status.sidecar.istio.io/port").and_then(|text| text.parse().ok());
-    if STATUS_PORTS.contains(&port) || status == Some(port) {
-        return Ok(Some(Bypass::StatusPort));
-    }
-    let included = listed("traffic.sidecar.istio.io/includeInboundPorts")?;
-    Ok((included == Some(false)).then_some(Bypass::NotIncluded))
-}
-
-/// The name of an endpoint's workload and its namespace, for people and for JSON.
-#[must_use]
-pub fn name_of<'m>(mesh: &'m Mesh, service: &'m Service, who: Who) -> Option<(Cow<'m, str>, &'m str)> {
-    let named = |meta: &'m crate::model::Meta| (Cow::Borrowed(&*meta.name), &*meta.namespace);
-    match who {
-        Who::Workload(n) => mesh.workloads.get(n as usize).map(|w| named(&w.meta)),
-        Who::Machine(n) => mesh.machines.get(n as usize).map(|m| named(&m.meta)),
-        Who::Template(n) => mesh.machine_templates.get(n as usize).map(|m| named(&m.meta)),
-        Who::Inline(..) | Who::Address | Who::MissingPod => None,
-        Who::Imagined(policy) => {
-            let policy = policy.and_then(|n| mesh.policies.get(n as usize));
-            let text = policy.map_or("any workload".to_owned(), |p| format!("any workload with {}", p.selector));
-            Some((Cow::Owned(text), &*service.meta.namespace))
-        }
-    }
 }

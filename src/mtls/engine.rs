@@ -9,13 +9,15 @@ use super::client::{Decision, Reach, Unknown};
 use super::clients::{self, Class};
 use super::endpoints::{Endpoint, Finder};
 use super::judge::Judged;
+use super::legacy::Legacy;
 use super::reason::Reason;
 use super::rules::{RuleIndex, Step};
 use super::select::subset_name;
 use super::server::{self, Winners};
 use super::visible::{self, ImportTable, Imports};
+use super::waypoint::Hop;
 use crate::model::service::{Origin, Port};
-use crate::model::{Host, Labels, Mesh, Proxy, Scope, Service, Sidecar};
+use crate::model::{Host, Mesh, Proxy, Scope, Service, Sidecar};
 use foldhash::{HashMap, HashMapExt};
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
@@ -35,7 +37,9 @@ pub(super) struct Engine<'m> {
     by_namespace: HashMap<Arc<str>, Vec<u32>>,
     pub(super) imports: ImportTable,
     importers: Importers,
-    finder: Finder<'m>,
+    pub(super) finder: Finder<'m>,
+    /// The policies of Istio 1.0 to 1.5, where they count.
+    pub(super) legacy: Option<Legacy<'m>>,
     pub(super) wide: HashMap<Arc<str>, Vec<Winners>>,
     pub(super) taints: Taints,
     /// Hosts whose calls a route sends to another host too.
@@ -146,7 +150,22 @@ impl<'m> Engine<'m> {
                 }
             }
         }
-        Self { mesh, rules, classes, bases, single, by_namespace, imports, importers, finder, wide, taints, redirects }
+        let legacy = Legacy::new(mesh);
+        Self {
+            mesh,
+            rules,
+            classes,
+            bases,
+            single,
+            by_namespace,
+            imports,
+            importers,
+            finder,
+            legacy,
+            wide,
+            taints,
+            redirects,
+        }
     }
 
     fn class(&self, number: u32) -> Option<&Class> {
@@ -154,17 +173,25 @@ impl<'m> Engine<'m> {
     }
 
     /// The route that sends calls of a class to a service somewhere else: it is what really answers (6.5).
-    pub(super) fn redirect(&self, service: &Service, class: &Class) -> Option<u32> {
-        let meshed = matches!(class.proxy, Proxy::Sidecar | Proxy::Grpc);
+    pub(super) fn redirect(&self, service: &Service, class: &Class, hop: Hop) -> Option<u32> {
+        // ztunnel reads no route, a waypoint does.
+        let meshed = matches!(class.proxy, Proxy::Sidecar | Proxy::Grpc) || hop != Hop::Direct;
         self.redirects.get(&service.host).copied().filter(|_| meshed)
+    }
+
+    /// The way that calls of a class to a service take.
+    fn hop(&self, service: &Service, class: &Class) -> Hop {
+        match class.proxy {
+            _ if !self.mesh.ambient => Hop::Direct,
+            Proxy::Ambient => self.finder.waypoints.of_service(self.mesh, service),
+            Proxy::Gateway => self.finder.waypoints.of_ingress(self.mesh, service),
+            _ => Hop::Direct,
+        }
     }
 
     /// Why every row of a service is UNKNOWN.
     fn service_unknown(&self, service: &Service) -> Option<Reason> {
-        let namespace = self.mesh.namespaces.get(&service.meta.namespace).map(|ns| &ns.labels);
-        let label = |labels: &Labels| labels.get("istio.io/use-waypoint").map(|name| name != "none");
-        let waypoint = label(&service.meta.labels).or(namespace.and_then(label)).unwrap_or(false);
-        self.taints.of(service).map(Reason::Taint).or(waypoint.then_some(Reason::Waypoint))
+        self.taints.of(service).map(Reason::Taint)
     }
 
     /// The groups of clients that may differ for a service: each with the class that stands for it. `rivals`: services
@@ -211,7 +238,8 @@ impl<'m> Engine<'m> {
         let sidecar = class.sidecars.first().copied().flatten();
         let imports = sidecar.and_then(|n| self.imports.get(n, &class.namespace));
         let known = |service: &Service| {
-            let visible = class.proxy == Proxy::None || visible::exported(self.mesh, service, &class.namespace);
+            let anyone = matches!(class.proxy, Proxy::None | Proxy::Ambient);
+            let visible = anyone || visible::exported(self.mesh, service, &class.namespace);
             visible && imports.is_none_or(|imports| service.ports.iter().any(|port| imports.has(service, port.number)))
         };
         let rank =
@@ -228,11 +256,26 @@ impl<'m> Engine<'m> {
         }
         // Where none is known, the first one stands for the host that the client does not know.
         let mine = best.map_or(rivals.first().copied(), |(_, n)| Some(n)) == Some(number);
+        // Without PILOT_UNIFIED_SIDECAR_SCOPE (6.2) the choice is not that one.
+        if !self.mesh.options.env.unified_scope {
+            return Claim::Unclear;
+        }
         match (mine, ties) {
             (true, 0) => Claim::Mine,
             (true, _) => Claim::Unclear,
             (false, _) => Claim::Another,
         }
+    }
+
+    /// The endpoints of a service port, with the policies of the old API that count for them.
+    fn answering(&self, service: &'m Service, port: &'m Port) -> Vec<Endpoint<'m>> {
+        let mut found = self.finder.of(service, port);
+        if let Some(legacy) = &self.legacy {
+            for endpoint in &mut found {
+                endpoint.legacy = legacy.of_endpoint(service, port, endpoint, self.finder.selected_by());
+            }
+        }
+        found
     }
 
     /// Judges one service.
@@ -262,12 +305,14 @@ impl<'m> Engine<'m> {
         };
         let ports: Vec<Option<&Port>> = own.iter().map(|port| carried(port)).collect();
         let endpoints: Vec<Vec<Endpoint<'m>>> =
-            ports.iter().map(|port| port.map(|port| self.finder.of(carrier, port)).unwrap_or_default()).collect();
+            ports.iter().map(|port| port.map(|port| self.answering(carrier, port)).unwrap_or_default()).collect();
         let claimants = self.mesh.index.hosts.get(&service.host).map_or(&[][..], Vec::as_slice);
         let rivals = if claimants.len() > 1 { claimants } else { &[] };
         let mut rows = Rows::default();
         for (clients, sample) in self.groups(carrier, rivals) {
-            let Some(class) = self.class(sample) else { continue };
+            // A waypoint opens connections on behalf of its clients only: they are in the clients' rows.
+            let Some(class) = self.class(sample).filter(|class| class.proxy != Proxy::Waypoint) else { continue };
+            let hop = self.hop(carrier, class);
             let claim = self.claim(number, rivals, class);
             if claim == Claim::Another {
                 continue;
@@ -275,7 +320,7 @@ impl<'m> Engine<'m> {
             let unclear = (claim == Claim::Unclear).then_some(Reason::HostClaimed);
             let unknown = unknown.or(class.unknown).or(unclear);
             for (at, port, found) in (0..).zip(&ports).zip(&endpoints).map(|((at, port), found)| (at, *port, found)) {
-                let judged = Judged { engine: self, service: carrier, class, endpoints: found };
+                let judged = Judged { engine: self, service: carrier, class, endpoints: found, hop };
                 for mut row in judged.rows(port, unknown) {
                     row.port = at;
                     row.sample = sample;

@@ -5,8 +5,9 @@ use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::endpoints::{Endpoint, Who, name_of};
 use super::outcome::{Failure, Status, Wire};
 use super::select::{Clients, Filter, subset_name};
+use super::server::policy_meta;
 use crate::finding::Confidence;
-use crate::model::{Mesh, Workload};
+use crate::model::{Mesh, Meta, Workload};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -155,6 +156,9 @@ pub struct SummaryJson {
     pub not_judged: std::collections::BTreeMap<String, usize>,
     /// Namespaces that the input does not have and that are assumed to be injected.
     pub assumed_namespaces: Vec<String>,
+    /// What is assumed of the control plane, which lowers the confidence of every row.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub assumed: Vec<String>,
 }
 
 /// One input of the run.
@@ -189,8 +193,7 @@ pub struct EnvelopeJson<'a> {
 /// `ns/name` of the policy that set a cell's mode.
 #[must_use]
 pub fn policy_name(mesh: &Mesh, cell: &Cell) -> Option<String> {
-    let number = cell.from?.policy?;
-    mesh.policies.get(number as usize).map(|policy| policy.meta.slash())
+    policy_meta(mesh, cell.from?).map(Meta::slash)
 }
 
 /// `ns/name` of a row's rule.
@@ -218,7 +221,7 @@ pub fn routed(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row) -> Option<
 }
 
 fn confidence(mesh: &Mesh, client: &Workload, endpoint: Option<&Endpoint<'_>>) -> &'static str {
-    match rank(client).min(server_rank(mesh, endpoint)) {
+    match rank(client).min(server_rank(mesh, endpoint)).min(mesh.ceiling()) {
         0 => Confidence::Low.word(),
         1 => Confidence::Medium.word(),
         _ => Confidence::High.word(),

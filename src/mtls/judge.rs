@@ -5,12 +5,15 @@ use super::client::{Call, Decision, Reach, Uncaptured, Unknown, Why, tls_at};
 use super::clients::{self, Class};
 use super::endpoints::{Bypass, Endpoint, Front, Who};
 use super::engine::Engine;
+use super::exceptions;
 use super::gateway::{gateway_outcome, sni};
+use super::legacy;
 use super::outcome::{Condition, Failure, Outcome, PortKind, Sender, ServerSide, Wire, outcome};
 use super::reason::Reason;
 use super::rules::{self, Entry, Found, Step};
 use super::server::{Winners, effective_mode};
 use super::visible;
+use super::waypoint::{self, Hop};
 use crate::model::service::{Origin, Port, Resolution};
 use crate::model::sidecar::Outbound;
 use crate::model::{Labels, MtlsMode, Proxy, Service};
@@ -24,6 +27,7 @@ pub(super) struct Judged<'a, 'm> {
     pub(super) service: &'m Service,
     pub(super) class: &'a Class,
     pub(super) endpoints: &'a [Endpoint<'m>],
+    pub(super) hop: Hop,
 }
 
 impl<'a, 'm> Judged<'a, 'm> {
@@ -42,22 +46,33 @@ impl<'a, 'm> Judged<'a, 'm> {
         if let Some(reason) = unknown {
             return undecided(reason);
         }
+        let legacy = self.engine.legacy.as_ref().map(|legacy| legacy.wides(wides, self.service, port));
+        let wides = legacy.as_deref().unwrap_or(wides);
         let reach = match self.reach(port) {
             Ok(reach) => reach,
             Err(reason) => return undecided(reason),
         };
+        let route = self
+            .engine
+            .redirect(self.service, self.class, self.hop)
+            .filter(|_| reach == Reach::Known || self.hop != Hop::Direct);
+        if let Some(route) = route {
+            return undecided(Reason::Routed(route));
+        }
         if reach != Reach::Known {
             let decision = Decision::without_cluster(reach);
-            let cells = wides.iter().map(|wide| self.cells(&decision, *wide, None, port)).collect();
-            return vec![self.row(None, decision, agree(cells))];
-        }
-        if let Some(route) = self.engine.redirect(self.service, self.class) {
-            return undecided(Reason::Routed(route));
+            let decisions = match self.through(decision, port) {
+                Ok(decisions) => decisions,
+                Err(reason) => return undecided(reason),
+            };
+            let each = decisions.iter().flat_map(|d| wides.iter().map(|wide| self.cells(d, *wide, None, port)));
+            let cells = self.settled(agree(each.collect()));
+            return vec![self.row(None, decisions.first().copied().unwrap_or(decision), cells)];
         }
         let mesh = self.engine.mesh;
         let (client, host) = (&self.class.namespace, &self.service.host);
         let sample = self.class.sample(mesh);
-        let selects = |selector: &_| sample.is_some_and(|w| mesh.selects(selector, w) == Ok(true));
+        let selects = |selector: &_| sample.is_some_and(|w| mesh.proxy_selected(selector, w) == Ok(true));
         let chosen: Vec<Option<(&Entry, Step)>> =
             match self.engine.rules.find(mesh, client, host, &self.service.meta.namespace) {
                 Found::Unclear => return undecided(Reason::Age),
@@ -104,19 +119,29 @@ impl<'a, 'm> Judged<'a, 'm> {
                 }
                 let call = Call {
                     proxy: self.class.proxy,
+                    hbone: self.class.hbone,
                     service: self.service,
                     port: port.number,
                     entry: *entry,
                     subset,
                     wide: *wide,
                     endpoints: self.endpoints,
+                    files: self.class.files,
                 };
-                let decision = call.decide(mesh);
-                decisions.push((subset, decision));
-                all.push(match decision.why {
-                    Why::TlsModeUnknown => self.all_unknown(self.unsure_endpoint()),
-                    _ => self.cells(&decision, *wide, subset, port),
-                });
+                let ways = match self.through(call.decide(mesh), port) {
+                    Ok(ways) => ways,
+                    Err(reason) => {
+                        all.push(self.all_unknown(reason));
+                        continue;
+                    }
+                };
+                for decision in ways {
+                    decisions.push((subset, decision));
+                    all.push(match decision.why {
+                        Why::TlsModeUnknown => self.all_unknown(self.unsure_endpoint()),
+                        _ => self.cells(&decision, *wide, subset, port),
+                    });
+                }
             }
         }
         let nothing = (None, Decision::without_cluster(Reach::Undecided));
@@ -128,7 +153,43 @@ impl<'a, 'm> Judged<'a, 'm> {
         if decisions.iter().any(|d| rule(&d.1) != rule(&decision)) || differs(&|d| d.client_tls()) {
             decision = Decision { rule: None, tls: None, tag: None, why: Why::Undecided, ..decision };
         }
-        self.row(subset, decision, agree(all))
+        let cells = self.settled(agree(all));
+        self.row(subset, decision, cells)
+    }
+
+    /// A decision with the waypoint that the call goes through, per possibility: just itself, where there is none.
+    fn through(&self, decision: Decision, port: &Port) -> Result<Vec<Decision>, Reason> {
+        let takes = matches!(decision.reach, Reach::Ztunnel | Reach::Known);
+        let waypoint = match self.hop {
+            Hop::Through(number) if takes => Some(number),
+            Hop::Unclear if takes => None,
+            _ => return Ok(vec![decision]),
+        };
+        // A gateway that sends no HBONE cannot call a waypoint.
+        if decision.reach == Reach::Known && !self.class.hbone {
+            return Err(Reason::Waypoint);
+        }
+        let (engine, mesh) = (self.engine, self.engine.mesh);
+        let waypoints = &engine.finder.waypoints;
+        let namespace = waypoint.and_then(|n| waypoints.get(n)).map(|waypoint| &waypoint.namespace);
+        let near =
+            [Some(&mesh.root), namespace].into_iter().flatten().filter_map(|ns| mesh.index.interferences.get(ns));
+        let patches = |n: &&u32| mesh.interferences.get(**n as usize).is_some();
+        if let Some(number) = near.flatten().find(patches) {
+            return Err(Reason::Interference(*number));
+        }
+        let legs = waypoint::legs(mesh, &engine.rules, waypoints, waypoint, self.service, port.number);
+        let behind = legs.ok_or(Reason::Age)?.into_iter().map(|leg| Decision { leg: Some(leg), ..decision });
+        let straight = (self.hop == Hop::Unclear).then_some(decision);
+        Ok(behind.chain(straight).collect())
+    }
+
+    /// What hangs on whether the waypoint is there hangs on nothing's age.
+    fn settled(&self, mut cells: Vec<Cell>) -> Vec<Cell> {
+        for cell in cells.iter_mut().filter(|cell| self.hop == Hop::Unclear && cell.reason == Some(Reason::Age)) {
+            cell.reason = Some(Reason::Waypoint);
+        }
+        cells
     }
 
     /// Why it is not certain what an endpoint is announced with.
@@ -148,7 +209,8 @@ impl<'a, 'm> Judged<'a, 'm> {
         }
         match class.proxy {
             Proxy::None => return Ok(Reach::NoProxy),
-            Proxy::Ambient | Proxy::Waypoint => return Err(Reason::AmbientClient),
+            Proxy::Ambient => return Ok(Reach::Ztunnel),
+            Proxy::Waypoint => return Err(Reason::WaypointServer),
             Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc => {}
         }
         if self.service.origin != Origin::Kubernetes && mesh.config.entry_visibility {
@@ -166,6 +228,7 @@ impl<'a, 'm> Judged<'a, 'm> {
         let sidecar = class.sidecars.first().copied().flatten();
         let imports = sidecar.and_then(|n| Some((n, self.engine.imports.get(n, &class.namespace)?)));
         let unknown = match imports {
+            _ if visible::outside(mesh, self.service) => Some(Unknown::NotMember),
             _ if !visible::exported(mesh, self.service, &class.namespace) => Some(Unknown::NotExported),
             Some((n, imports)) if !imports.has(self.service, port.number) => Some(Unknown::NotImported(n)),
             _ => None,
@@ -208,29 +271,42 @@ impl<'a, 'm> Judged<'a, 'm> {
         if !cells.is_empty() {
             return cells;
         }
+        let asis = decision.reach == Reach::Ztunnel && decision.leg.is_none();
         let wire = decision.wire_without_endpoint();
         // What is called outside the mesh by its own address answers for itself.
         let outside = self.service.origin == Origin::MeshExternal && self.service.resolution == Resolution::Passthrough;
         let (outcome, reason) = match wire {
             Some(Wire::None) => (Outcome::REFUSED, None),
             Some(Wire::Plaintext) if outside => (Outcome::PLAINTEXT, None),
+            None if outside && asis => (Outcome::PLAINTEXT, None),
             Some(Wire::Tls | Wire::MutualTls) if outside => (Outcome::TLS, None),
             Some(Wire::Mtls) if outside => (Outcome::UNKNOWN, Some(Reason::ExternalMtls)),
             _ => (Outcome::UNKNOWN, Some(Reason::NoEndpoint)),
         };
+        let wire = wire.or((outside && asis).then_some(Wire::Plaintext));
         vec![Cell { endpoint: None, mode: None, from: None, wire, outcome, reason }]
     }
 
     /// The cell of one endpoint: every possibility of its policies and protocols, where they agree.
     fn cell(&self, decision: &Decision, wide: Winners, at: u32, endpoint: &Endpoint<'m>, port: &Port) -> Cell {
-        if let ([workload], [kind]) = (&endpoint.policies[..], &endpoint.port_kinds[..]) {
-            return self.possibility(decision, Winners { workload: *workload, ..wide }, at, endpoint, *kind, port);
+        if let ([workload], [kind], [], []) =
+            (&endpoint.policies[..], &endpoint.port_kinds[..], &endpoint.own_policies[..], &endpoint.legacy[..])
+        {
+            let winners = Winners { workload: *workload, ..wide };
+            return self.possibility(decision, winners, None, at, endpoint, *kind, port);
         }
         let mut all = Vec::new();
+        // What its own proxy obeys, where that is another policy than clients see.
+        let own: Vec<Option<Option<u32>>> = match endpoint.own_policies.is_empty() {
+            true => vec![None],
+            false => endpoint.own_policies.iter().map(|policy| Some(*policy)).collect(),
+        };
         for workload in &endpoint.policies {
-            let winners = Winners { workload: *workload, ..wide };
-            for kind in &endpoint.port_kinds {
-                all.push(vec![self.possibility(decision, winners, at, endpoint, *kind, port)]);
+            let old: &[Option<u32>] = if endpoint.legacy.is_empty() { &[None] } else { &endpoint.legacy };
+            let kinds = old.iter().flat_map(|n| endpoint.port_kinds.iter().map(|kind| (*n, *kind)));
+            for (legacy, kind, own) in kinds.flat_map(|(n, kind)| own.iter().map(move |own| (n, kind, *own))) {
+                let winners = Winners { workload: *workload, legacy, ..wide };
+                all.push(vec![self.possibility(decision, winners, own, at, endpoint, kind, port)]);
             }
         }
         let several_kinds = endpoint.port_kinds.len() > 1 && endpoint.policies.len() == 1;
@@ -242,25 +318,38 @@ impl<'a, 'm> Judged<'a, 'm> {
             outcome: Outcome::UNKNOWN,
             reason: Some(Reason::NotInTable),
         });
-        if cell.reason == Some(Reason::Age) && several_kinds {
+        if cell.reason == Some(Reason::Age) && endpoint.legacy.len() > 1 {
+            cell.reason = Some(Reason::LegacyOrder);
+        } else if cell.reason == Some(Reason::Age) && several_kinds {
             cell.reason = Some(Reason::PortProtocol);
         }
         cell
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one possibility is what all of these are")]
     fn possibility(
         &self,
         decision: &Decision,
         winners: Winners,
+        own: Option<Option<u32>>,
         at: u32,
         endpoint: &Endpoint<'m>,
         kind: PortKind,
         port: &Port,
     ) -> Cell {
         let mesh = self.engine.mesh;
-        let (effective, from) = effective_mode(&mesh.policies, winners, endpoint.port);
-        let wire = decision.wire(endpoint, effective);
+        let old = mesh.version.reads_legacy_policies();
+        let mode = |winners| match old {
+            false => effective_mode(&mesh.policies, winners, endpoint.port),
+            true => legacy::effective_mode(mesh, winners, endpoint.port),
+        };
+        let (effective, from) = mode(winners);
+        let seen = if old { MtlsMode::Permissive } else { effective };
+        let (sent, wire) = (decision.wire(endpoint, seen), decision.arrives(endpoint, seen));
+        let (effective, from) = own.map_or((effective, from), |workload| mode(Winners { workload, ..winners }));
         let sender = match decision.reach {
+            Reach::Ztunnel => Sender::Ztunnel,
+            _ if decision.leg.is_some() => Sender::Ztunnel,
             Reach::NoProxy | Reach::NotCaptured(_) => Sender::Application,
             _ => Sender::Proxy,
         };
@@ -275,15 +364,21 @@ impl<'a, 'm> Judged<'a, 'm> {
             endpoint: Some(at),
             mode: Some(mode),
             from,
-            wire: Some(wire),
+            wire: Some(sent),
             outcome: result,
             reason: (result == Outcome::UNKNOWN).then_some(Reason::NotInTable),
         };
         let external = self.service.origin == Origin::MeshExternal;
+        let workload = if let Who::Workload(n) = endpoint.who { mesh.workloads.get(n as usize) } else { None };
+        let server_files = workload.is_some_and(|workload| workload.metadata.has_server_files());
+        let without_proxy = |side| {
+            let found = outcome(wire, side, kind, sender);
+            exceptions::of_files(decision, false, wire, side, kind, found)
+        };
         let mut cell = match endpoint.front {
             Front::Unknown(reason) => {
                 let known = matches!(reason, Reason::NoGatewayServer | Reason::GatewayServers);
-                let wire = Some(wire).filter(|_| known);
+                let wire = Some(sent).filter(|_| known);
                 Cell {
                     endpoint: Some(at),
                     mode: None,
@@ -300,13 +395,31 @@ impl<'a, 'm> Judged<'a, 'm> {
             Front::NoProxy if external && matches!(wire, Wire::Tls | Wire::MutualTls) => {
                 made("NONE", None, Outcome::TLS)
             }
-            Front::NoProxy => made("NONE", None, outcome(wire, ServerSide::NoProxy, kind, sender)),
+            Front::NoProxy => made("NONE", None, without_proxy(ServerSide::NoProxy)),
             Front::Bypassed(Bypass::GatewayTemplate) if self.engine.taints.gateways.is_some() => {
                 let reason = self.engine.taints.gateways.map(Reason::Taint);
                 Cell { reason, mode: None, ..made("", None, Outcome::UNKNOWN) }
             }
-            Front::Bypassed(_) => made("NONE", None, outcome(wire, ServerSide::Bypassed, kind, sender)),
-            Front::Policy => made(effective.word(), Some(from), outcome(wire, by_policy(None), kind, sender)),
+            Front::Bypassed(_) => made("NONE", None, without_proxy(ServerSide::Bypassed)),
+            Front::Policy => {
+                let side = by_policy(None);
+                let old = exceptions::of_version(mesh.version, wire, side, kind, sender);
+                let found = old.unwrap_or_else(|| outcome(wire, side, kind, sender));
+                let found = exceptions::of_files(decision, server_files, wire, side, kind, found);
+                made(effective.word(), Some(from), found)
+            }
+            Front::Grpc(listener) => {
+                made(effective.word(), Some(from), listener.outcome(wire, effective, kind, sender))
+            }
+            Front::Ambient(demand) => {
+                let open = made("PERMISSIVE", Some(demand.from), outcome(wire, ServerSide::AmbientOpen, kind, sender));
+                let strict = made("STRICT", Some(demand.from), outcome(wire, ServerSide::AmbientStrict, kind, sender));
+                match demand.refused {
+                    Some(false) => open,
+                    Some(true) => strict,
+                    None => agree(vec![vec![open], vec![strict]]).pop().unwrap_or(open),
+                }
+            }
             Front::OwnTls(mutual) => {
                 made(effective.word(), Some(from), outcome(wire, by_policy(Some(mutual)), kind, sender))
             }
@@ -324,10 +437,24 @@ impl<'a, 'm> Judged<'a, 'm> {
                 };
                 let sni = sni(mesh, decision, &self.service.host, port.number, None);
                 let (result, reason) = gateway_outcome(wire, server.tls, kind, sni.as_deref(), &endpoint.server_names);
+                let result = match result {
+                    Outcome::OK if server_files => Outcome::if_only(Condition::ServerFiles),
+                    other => other,
+                };
                 Cell { reason, ..made(server.tls.word(), None, result) }
             }
         };
-        if cell.outcome == Outcome::OK {
+        if matches!(endpoint.front, Front::Policy) && legacy::allows_tls(mesh, from, wire) {
+            (cell.outcome, cell.reason) = (Outcome::UNKNOWN, Some(Reason::AllowTls));
+        }
+        if wire == Wire::Hbone && endpoint.listens != Some(true) && !matches!(endpoint.front, Front::Unknown(_)) {
+            (cell.outcome, cell.reason) = (Outcome::UNKNOWN, Some(Reason::Tunnel));
+        }
+        // Through the waypoint of a pod, or straight.
+        if decision.reach == Reach::Ztunnel && endpoint.hop == Hop::Unclear && sent == Wire::Plaintext {
+            cell.wire = None;
+        }
+        if cell.outcome == Outcome::OK && wire == Wire::Mtls {
             self.check_identity(decision, endpoint, &mut cell);
         }
         cell

@@ -4,6 +4,8 @@ use super::because::tls_path;
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Reach, Unknown, Why};
 use super::outcome::Failure;
+use super::server::policy_meta;
+use crate::model::{Mesh, Version};
 
 /// The repair of a CONFLICT, naming the objects of this very row.
 #[must_use]
@@ -17,20 +19,40 @@ pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell)
 #[must_use]
 pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> String {
     let mesh = matrix.mesh;
-    let name = |n: u32| mesh.rules.get(n as usize).map(|rule| format!("DestinationRule {}", rule.meta.slash()));
+    let name = |n: u32| {
+        let rule = mesh.rules.get(n as usize)?;
+        let object = mesh.object_ref(rule.meta.id).filter(|_| rule.made_from.is_some());
+        Some(object.map_or_else(|| format!("DestinationRule {}", rule.meta.slash()), |object| object.to_string()))
+    };
     let rule = match (row.decision.tls, row.decision.rule) {
         (Some((_, from)), _) => name(from.rule).map(|rule| format!("{rule} ({})", tls_path(from))),
         (None, Some((n, _))) => name(n),
         (None, None) => None,
     };
-    let policy = cell.from.and_then(|from| from.policy).and_then(|n| mesh.policies.get(n as usize));
-    let policy = policy.map(|p| format!("PeerAuthentication {}", p.meta.slash()));
-    let exception =
-        format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there");
+    let policy = cell.from.and_then(|from| policy_meta(mesh, from)).and_then(|meta| mesh.object_ref(meta.id));
+    let policy = policy.map(|object| object.to_string());
+    let exception = match mesh.version.reads_peer_authentication() {
+        true => {
+            format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there")
+        }
+        false => "a Policy whose targets name the Service and its port, with mtls mode PERMISSIVE".to_owned(),
+    };
+    if let Some((_, from)) = row.decision.leg.and_then(|leg| leg.tls)
+        && cell.outcome.failure != Some(Failure::F8)
+    {
+        let rule = name(from.rule).unwrap_or_default();
+        return format!(
+            "remove tls from {rule} ({}): the waypoint takes it, and mutual TLS needs none",
+            tls_path(from)
+        );
+    }
+    if let Some(text) = in_old_times(mesh, row, cell, rule.as_deref(), policy.as_deref()) {
+        return text;
+    }
     let by_rule = |what: &str| rule.as_ref().map(|rule| format!("{what} in {rule}"));
     match (cell.outcome.failure, row.decision.reach, row.decision.why) {
         (Some(Failure::F1), Reach::NotCaptured(_), _) => {
-            "let the client's sidecar capture the call (its annotations, its interception mode, or user 1337)"
+            "let the client's sidecar capture the call (its annotations, its interception mode, or the user that it runs as)"
                 .to_owned()
         }
         (Some(Failure::F1), ..) => format!("inject the client; or, if it must stay outside, {exception}"),
@@ -39,6 +61,9 @@ pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> Strin
         }
         (Some(Failure::F2), Reach::PassedThrough(Unknown::NotExported), _) => {
             "export the service to the client's namespace (exportTo)".to_owned()
+        }
+        (Some(Failure::F2), Reach::PassedThrough(Unknown::NotMember), _) => {
+            "make the service's namespace a member of the mesh (ServiceMeshMemberRoll)".to_owned()
         }
         (Some(Failure::F2), _, Why::NamespaceDisable(_)) => format!(
             "set ISTIO_MUTUAL in a DestinationRule for the service, or remove DISABLE from the wide policy; clients never see {}",
@@ -79,6 +104,20 @@ pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> Strin
         (Some(Failure::F6), ..) => format!(
             "a PeerAuthentication with a selector and portLevelMtls {port}: DISABLE makes automatic mTLS send plaintext; or tls DISABLE for that port in a DestinationRule"
         ),
+        (Some(Failure::F7), Reach::NoProxy | Reach::NotCaptured(_), _) => {
+            format!("bring the client into the mesh; or, if it must stay outside, {exception}")
+        }
+        (Some(Failure::F7), _, Why::EndpointWithoutSidecar | Why::NoEndpoints) => {
+            format!(
+                "give the Service a cluster IP: no sidecar sends HBONE to pods that it addresses directly; or {exception}"
+            )
+        }
+        (Some(Failure::F7), ..) => format!(
+            "let the client send HBONE (PILOT_ENABLE_SENDING_HBONE of istiod, ISTIO_META_DISABLE_HBONE_SEND of the proxy), and import and export the service to it; or {exception}"
+        ),
+        (Some(Failure::F8), ..) => format!(
+            "restart the server's pod with ISTIO_META_ENABLE_HBONE=true, so that its sidecar listens for HBONE; until then {exception}"
+        ),
         (Some(Failure::F9), ..) => {
             by_rule("inject the server, or take its host out: a rule of its own without tls, beside the one")
                 .unwrap_or("inject the server, or remove label security.istio.io/tlsMode: istio from it".to_owned())
@@ -87,5 +126,23 @@ pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> Strin
             Reach::BlackHoled(_) => "import and export the service, or outboundTrafficPolicy ALLOW_ANY".to_owned(),
             _ => by_rule("let rule and policy say the same: remove tls (automatic mTLS adapts)").unwrap_or(exception),
         },
+    }
+}
+
+/// The repair in Istio 1.0 to 1.5, where it differs: nothing adapts by itself, and servers go by Policies.
+fn in_old_times(mesh: &Mesh, row: &Row, cell: &Cell, rule: Option<&str>, policy: Option<&str>) -> Option<String> {
+    if !mesh.version.reads_legacy_policies() || row.decision.reach != Reach::Known {
+        return None;
+    }
+    let rule = rule.unwrap_or("a DestinationRule for the service");
+    let policy = policy.unwrap_or("a Policy for the service");
+    match cell.outcome.failure? {
+        Failure::F2 if mesh.version < Version::one(4) || row.decision.tls.is_some() => {
+            Some(format!("set tls mode ISTIO_MUTUAL in {rule}"))
+        }
+        Failure::F3 | Failure::F6 => {
+            Some(format!("write peers with mtls in {policy}, or set tls mode DISABLE in {rule}"))
+        }
+        _ => None,
     }
 }

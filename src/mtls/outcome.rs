@@ -304,6 +304,10 @@ pub enum ServerSide {
     OwnTls,
     /// The same, and it demands a client certificate of the user's own CA.
     OwnMutualTls,
+    /// Captured by ztunnel, which lets plaintext through.
+    AmbientOpen,
+    /// Captured by ztunnel, which refuses whatever has no identity.
+    AmbientStrict,
 }
 
 /// How the port's protocol bears on the outcome.
@@ -324,6 +328,8 @@ pub enum Sender {
     Application,
     /// A sidecar or gateway.
     Proxy,
+    /// ztunnel, or a waypoint.
+    Ztunnel,
 }
 
 /// What a CONDITIONAL outcome hangs on.
@@ -341,6 +347,12 @@ pub enum Condition {
     GatewayCertificate,
     /// Which service account answers: the rule expects certain identities.
     Identity,
+    /// Whether the certificate files of the client's proxy fit the mesh's.
+    ClientFiles,
+    /// Whether the certificate files of the server's proxy fit the mesh's.
+    ServerFiles,
+    /// Whether a gRPC server that takes its listeners from istiod answers.
+    GrpcListener,
 }
 
 impl Condition {
@@ -357,6 +369,13 @@ impl Condition {
             }
             Self::GatewayTls => "works only if the application itself speaks TLS: the gateway's server demands it",
             Self::GatewayCertificate => "works only if the certificates of the rule and of the Gateway's server fit",
+            Self::ClientFiles => {
+                "mutual TLS only if the certificate files of the client's proxy chain to the mesh root and trust the mesh"
+            }
+            Self::ServerFiles => "mutual TLS only if the certificate files of the server's proxy fit those of the mesh",
+            Self::GrpcListener => {
+                "hangs on what answers: a gRPC server that takes its listeners from istiod obeys the policy, anything else does not"
+            }
             Self::Identity => "works only if the server's identity is one of the rule's subjectAltNames",
         }
     }
@@ -408,23 +427,50 @@ const fn row(wire: Wire, server: ServerSide, port: Option<PortKind>, sender: Opt
     (wire, server, port, sender, outcome)
 }
 
-/// The table of section 3.1, first match. `None` matches any.
+/// The tables of sections 3.1 and 3.2, first match. `None` matches any.
 pub const OUTCOMES: &[Row] = {
     use PortKind::{AppTls, Http};
-    use Sender::{Application, Proxy};
-    use ServerSide::{Bypassed, Disable, NoProxy, OwnMutualTls, OwnTls, Permissive, Strict};
+    use Sender::{Application, Proxy, Ztunnel};
+    use ServerSide::{
+        AmbientOpen, AmbientStrict, Bypassed, Disable, NoProxy, OwnMutualTls, OwnTls, Permissive, Strict,
+    };
     &[
         // Plaintext: only STRICT and TLS-only listeners refuse it (1.3, TestInbound).
         row(Wire::Plaintext, Strict, None, Some(Application), Outcome::fails(Failure::F1)),
         row(Wire::Plaintext, Strict, None, Some(Proxy), Outcome::fails(Failure::F2)),
+        row(Wire::Plaintext, Strict, None, Some(Ztunnel), Outcome::fails(Failure::F8)),
         row(Wire::Plaintext, OwnTls, None, Some(Application), Outcome::fails(Failure::F1)),
         row(Wire::Plaintext, OwnTls, None, Some(Proxy), Outcome::fails(Failure::F2)),
+        row(Wire::Plaintext, OwnTls, None, Some(Ztunnel), Outcome::fails(Failure::F8)),
         row(Wire::Plaintext, OwnMutualTls, None, Some(Application), Outcome::fails(Failure::F1)),
         row(Wire::Plaintext, OwnMutualTls, None, Some(Proxy), Outcome::fails(Failure::F2)),
+        row(Wire::Plaintext, OwnMutualTls, None, Some(Ztunnel), Outcome::fails(Failure::F8)),
         row(Wire::Plaintext, NoProxy, None, None, Outcome::PLAINTEXT),
         row(Wire::Plaintext, Bypassed, None, None, Outcome::PLAINTEXT),
         row(Wire::Plaintext, Disable, None, None, Outcome::PLAINTEXT),
         row(Wire::Plaintext, Permissive, None, None, Outcome::PLAINTEXT),
+        row(Wire::Plaintext, AmbientOpen, None, None, Outcome::PLAINTEXT),
+        // Whatever is not HBONE is plaintext to ztunnel: bytes without identity (inbound_passthrough.rs).
+        row(Wire::Plaintext, AmbientStrict, None, None, Outcome::fails(Failure::F7)),
+        row(Wire::Mtls, AmbientStrict, None, None, Outcome::fails(Failure::F7)),
+        row(Wire::Tls, AmbientStrict, None, None, Outcome::fails(Failure::F7)),
+        row(Wire::MutualTls, AmbientStrict, None, None, Outcome::fails(Failure::F7)),
+        row(Wire::Mtls, AmbientOpen, None, None, Outcome::fails(Failure::F6)),
+        row(Wire::Tls, AmbientOpen, Some(Http), None, Outcome::fails(Failure::F6)),
+        row(Wire::Tls, AmbientOpen, Some(AppTls), None, Outcome::TLS),
+        row(Wire::Tls, AmbientOpen, None, None, Outcome::if_only(Condition::ApplicationTls)),
+        row(Wire::MutualTls, AmbientOpen, Some(Http), None, Outcome::fails(Failure::F6)),
+        row(Wire::MutualTls, AmbientOpen, Some(AppTls), None, Outcome::TLS),
+        row(Wire::MutualTls, AmbientOpen, None, None, Outcome::if_only(Condition::ApplicationTls)),
+        // HBONE, where something listens for it: mutual TLS whatever the mode, even DISABLE.
+        row(Wire::Hbone, AmbientOpen, None, None, Outcome::OK),
+        row(Wire::Hbone, AmbientStrict, None, None, Outcome::OK),
+        row(Wire::Hbone, Bypassed, None, None, Outcome::OK),
+        row(Wire::Hbone, Disable, None, None, Outcome::OK),
+        row(Wire::Hbone, Permissive, None, None, Outcome::OK),
+        row(Wire::Hbone, Strict, None, None, Outcome::OK),
+        row(Wire::Hbone, OwnTls, None, None, Outcome::OK),
+        row(Wire::Hbone, OwnMutualTls, None, None, Outcome::OK),
         // Istio mutual TLS.
         row(Wire::Mtls, NoProxy, None, None, Outcome::fails(Failure::F9)),
         row(Wire::Mtls, Bypassed, None, None, Outcome::fails(Failure::F6)),
@@ -509,9 +555,11 @@ mod tests {
                 ServerSide::Strict,
                 ServerSide::OwnTls,
                 ServerSide::OwnMutualTls,
+                ServerSide::AmbientOpen,
+                ServerSide::AmbientStrict,
             ] {
                 for port in [PortKind::Http, PortKind::AppTls, PortKind::Layer4] {
-                    for sender in [Sender::Application, Sender::Proxy] {
+                    for sender in [Sender::Application, Sender::Proxy, Sender::Ztunnel] {
                         let o = outcome(wire, server, port, sender);
                         let failure = o.failure.map_or("", Failure::code);
                         let condition = o.condition.map_or(String::new(), |c| format!("{c:?}"));
@@ -532,8 +580,9 @@ mod tests {
     fn green_needs_mutual_tls_on_both_sides() {
         for (wire, server, _, _, outcome) in OUTCOMES {
             if outcome.status == Status::Ok {
-                assert_eq!(*wire, Wire::Mtls);
-                assert!(matches!(server, ServerSide::Permissive | ServerSide::Strict));
+                let sidecar = matches!(server, ServerSide::Permissive | ServerSide::Strict);
+                let hbone = *wire == Wire::Hbone && *server != ServerSide::NoProxy;
+                assert!(hbone || (*wire == Wire::Mtls && sidecar), "{wire:?} {server:?}");
             }
         }
     }

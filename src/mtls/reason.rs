@@ -9,21 +9,23 @@ pub enum Reason {
     NoEndpoint,
     /// The order of objects that compete by age is not in the input, and it matters.
     Age,
+    /// Several policies of the old API compete, and the input does not show which one counts.
+    LegacyOrder,
+    /// A policy with `allowTls`, and a client with TLS that is not the mesh's.
+    AllowTls,
     /// Something unread may change the row: number of the taint.
     Taint(u32),
-    /// The client is in the ambient mesh.
-    AmbientClient,
-    /// The server is in the ambient mesh.
-    AmbientServer,
-    /// The server may be reached through HBONE.
+    /// The client is in the ambient mesh, and istiod's part of it is switched off.
+    AmbientOff,
+    /// Callers are told to send HBONE, and the input does not show that anything listens for it.
     Tunnel,
-    /// The destination has a waypoint.
+    /// What is behind a waypoint is not certain.
     Waypoint,
-    /// The server is a proxyless gRPC workload.
-    GrpcServer,
-    /// An EnvoyFilter or ProxyConfig changes the proxy: its number.
+    /// The server is a waypoint itself.
+    WaypointServer,
+    /// An EnvoyFilter changes the proxy: its number.
     Interference(u32),
-    /// Proxy metadata that is not followed.
+    /// Proxy metadata that cannot be read.
     Metadata,
     /// The workload belongs to a control plane of another revision, and objects are told apart by revision.
     Revision,
@@ -88,12 +90,23 @@ impl Reason {
             Self::Age => {
                 "the answer depends on which of the competing objects is older; give them metadata.creationTimestamp"
             }
-            Self::AmbientClient => "the client is in the ambient mesh, which is not judged yet",
-            Self::AmbientServer => "the server is in the ambient mesh, which is not judged yet",
-            Self::Tunnel => "the server has label networking.istio.io/tunnel (HBONE), which is not judged yet",
-            Self::Waypoint => "the destination has a waypoint, which is not judged yet",
-            Self::GrpcServer => "the server is a proxyless gRPC workload, which is not judged yet",
-            Self::Metadata => "the proxy's metadata sets certificates or interception, which is not judged yet",
+            Self::LegacyOrder => {
+                "several policies compete for the workload's port, and the input does not show which one Istio took: their ages, the order of Pilot's store, or which of several Services made the listener"
+            }
+            Self::AllowTls => "the policy's allowTls lets TLS in without a client certificate, which is not judged",
+            Self::AmbientOff => {
+                "the client is in the ambient mesh, and PILOT_ENABLE_AMBIENT=false: ztunnel would know nothing of the mesh"
+            }
+            Self::Tunnel => {
+                "label networking.istio.io/tunnel makes callers send HBONE, and nothing shows a listener for it (ISTIO_META_ENABLE_HBONE)"
+            }
+            Self::Waypoint => {
+                "the call may go through a waypoint that the input does not have, and the answer depends on it"
+            }
+            Self::WaypointServer => {
+                "the server is a waypoint itself, which only the mesh's own proxies call, on their clients' behalf"
+            }
+            Self::Metadata => "what the proxy's metadata (ISTIO_META_*) sets cannot be read from the input",
             Self::Revision => "the workload belongs to another revision, and some objects are for one revision only",
             Self::ClusterLabel => "a selector uses a label that only the cluster knows",
             Self::MissingPod => "the endpoint is a Pod that is not in the input",

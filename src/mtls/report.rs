@@ -203,6 +203,7 @@ impl<'m> TlsReport<'m> {
             workloads: self.mesh().workloads.len(),
             not_judged: self.mesh().not_judged.clone(),
             assumed_namespaces: self.mesh().assumed_namespaces.iter().map(ToString::to_string).collect(),
+            assumed: self.mesh().control.as_ref().map(|control| control.notes.clone()).unwrap_or_default(),
         }
     }
 
@@ -414,6 +415,9 @@ impl Report for TlsReport<'_> {
                 names(&mesh.assumed_namespaces)
             );
             lines.push(Line::plain(0, text));
+        }
+        for note in mesh.control.iter().flat_map(|control| &control.notes) {
+            lines.push(Line::plain(0, format!("confidence low: {note}")));
         }
         if !mesh.not_judged.is_empty() {
             let parts: Vec<String> = mesh.not_judged.iter().map(|(what, count)| format!("{count} {what}")).collect();

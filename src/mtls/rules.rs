@@ -4,7 +4,7 @@
 //! `pilot/pkg/model/destination_rule.go : mergeDestinationRule`, `sidecar.go : SidecarScope.DestinationRule`.
 
 use crate::model::meta::order_known;
-use crate::model::{DestinationRule, Host, Labels, Mesh};
+use crate::model::{DestinationRule, Host, Labels, Mesh, Version};
 use foldhash::HashMap;
 use std::sync::Arc;
 
@@ -15,6 +15,9 @@ pub struct Entry {
     pub first: u32,
     /// The rule whose `trafficPolicy` counts.
     pub policy: Option<u32>,
+    /// Rules whose `trafficPolicy` gives what that one leaves out, in order: only where one was made of a policy of the
+    /// Gateway API.
+    pub under: Vec<u32>,
     /// Subsets: the rule, and the number in its list.
     pub subsets: Vec<(u32, u32)>,
     /// Every rule that was merged into it, the first included.
@@ -116,6 +119,12 @@ impl RuleIndex {
         };
         let rule = |n: &u32| mesh.rules.get(*n as usize);
         let mut index = Self::default();
+        if mesh.version < Version::one(1) {
+            // `push_context.go : initDestinationRules` at 1.0.0: one table for everybody, whatever the namespaces.
+            let all = (0..).zip(&mesh.rules).map(|(number, _)| number);
+            index.exported.insert(mesh.root.clone(), Table::new(mesh, all));
+            return index;
+        }
         let mut namespaces: Vec<_> = mesh.index.rules.iter().collect();
         namespaces.sort_unstable();
         for (namespace, numbers) in namespaces {
@@ -342,10 +351,26 @@ fn permutations(items: &[u32]) -> Vec<Vec<u32>> {
     all
 }
 
+/// Takes a rule's `trafficPolicy` into an entry: if there is none yet; or, between a user's rule and one that istiod made
+/// (`fields`), field by field, the user's first.
+fn merge_policy(entry: &mut Entry, number: u32, rule: &DestinationRule, fields: bool) {
+    match entry.policy {
+        _ if rule.policy.is_none() => {}
+        None => entry.policy = Some(number),
+        Some(_) if fields && rule.made_from.is_some() => entry.under.push(number),
+        Some(earlier) if fields => {
+            entry.under.insert(0, earlier);
+            entry.policy = Some(number);
+        }
+        Some(_) => {}
+    }
+}
+
 /// Merges rules of one host in order (`mergeDestinationRule`). There is no field-level merging of `trafficPolicy`; an
 /// absent `exportTo` and `["*"]` are different sets (E10).
 fn merge(mesh: &Mesh, numbers: &[u32]) -> Vec<Entry> {
-    let enhanced = mesh.options.env.enhanced_merge;
+    let enhanced = mesh.options.env.enhanced_merge && mesh.version.merges_by_export();
+    let by_field = mesh.version.merges_backend_fields();
     let mut entries: Vec<Entry> = Vec::new();
     for number in numbers {
         let Some(rule) = mesh.rules.get(*number as usize) else { continue };
@@ -380,15 +405,14 @@ fn merge(mesh: &Mesh, numbers: &[u32]) -> Vec<Entry> {
                     entry.subsets.push((*number, at));
                 }
             }
-            if entry.policy.is_none() && rule.policy.is_some() {
-                entry.policy = Some(*number);
-            }
+            let fields = by_field && rule.made_from.is_some() != existing.made_from.is_some();
+            merge_policy(entry, *number, rule, fields);
             entry.merged.push(*number);
         }
         if append {
             let subsets = (0..).zip(&rule.subsets).map(|(at, _)| (*number, at)).collect();
             let policy = rule.policy.is_some().then_some(*number);
-            entries.push(Entry { first: *number, policy, subsets, merged: vec![*number] });
+            entries.push(Entry { first: *number, policy, under: Vec::new(), subsets, merged: vec![*number] });
         }
     }
     entries

@@ -240,7 +240,10 @@ impl<'a, 'm> Clients<'a, 'm> {
             match self.matrix.class_namespaces.get(*number as usize) {
                 Some(list) if list.len() <= MANY => names.extend(list.iter().map(|ns| format!("{ns}/*"))),
                 _ => {
-                    names.insert("*/* (without a proxy)".to_owned());
+                    let ambient =
+                        self.matrix.classes.get(*number as usize).is_some_and(|class| class.proxy == Proxy::Ambient);
+                    let what = if ambient { "in the ambient mesh" } else { "without a proxy" };
+                    names.insert(format!("*/* ({what})"));
                 }
             }
         }
@@ -264,6 +267,9 @@ impl<'a, 'm> Clients<'a, 'm> {
 #[must_use]
 pub fn client_name(workload: &Workload) -> String {
     match workload.kind {
+        "Namespace" if workload.proxy == Proxy::Ambient => {
+            format!("any ambient workload in {}", workload.meta.namespace)
+        }
         "Namespace" => format!("any sidecar in {}", workload.meta.namespace),
         _ => format!("{}.{}", workload.meta.name, workload.meta.namespace),
     }

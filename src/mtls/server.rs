@@ -4,7 +4,7 @@
 //! `pilot/pkg/model/authentication.go : addPeerAuthentication, GetNamespaceMutualTLSMode`.
 
 use crate::model::meta::order_known;
-use crate::model::{Labels, Mesh, MtlsMode, PeerAuthentication, Workload};
+use crate::model::{Labels, Mesh, Meta, MtlsMode, PeerAuthentication, Workload};
 use std::sync::Arc;
 
 /// The policies that count for one workload: at most one per level, the oldest, whole. Numbers into
@@ -17,6 +17,8 @@ pub struct Winners {
     pub namespace: Option<u32>,
     /// Policy whose selector selects the workload.
     pub workload: Option<u32>,
+    /// Policy of the old API: number into [`Mesh::authn_policies`].
+    pub legacy: Option<u32>,
 }
 
 /// Which field of which policy set the mode.
@@ -26,6 +28,25 @@ pub struct ModeFrom {
     pub policy: Option<u32>,
     /// The field is `portLevelMtls` of this port.
     pub port: Option<u16>,
+    /// It is a policy of the old API: number into [`Mesh::authn_policies`].
+    pub legacy: Option<u32>,
+}
+
+impl ModeFrom {
+    /// No field of any policy.
+    pub const NOTHING: Self = Self { policy: None, port: None, legacy: None };
+
+    /// A policy's own mode.
+    fn policy(number: u32) -> Self {
+        Self { policy: Some(number), ..Self::NOTHING }
+    }
+}
+
+/// The policy that set a mode, of either API.
+#[must_use]
+pub fn policy_meta(mesh: &Mesh, from: ModeFrom) -> Option<&Meta> {
+    let old = from.legacy.and_then(|n| mesh.authn_policies.get(n as usize)).map(|policy| &policy.meta);
+    old.or_else(|| mesh.policies.get(from.policy? as usize).map(|policy| &policy.meta))
 }
 
 /// The level of a policy (1.1): a selector in the root namespace makes it apply to nothing.
@@ -100,7 +121,7 @@ pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
     let of_mesh = choices(distinct(oldest(mesh, &of_level(mesh, &mesh.root, Level::Mesh)), mode));
     let of_namespace = choices(distinct(oldest(mesh, &of_level(mesh, namespace, Level::Namespace)), mode));
     let pairs = of_mesh.iter().flat_map(|m| of_namespace.iter().map(|n| (*m, *n)));
-    pairs.map(|(mesh, namespace)| Winners { mesh, namespace, workload: None }).collect()
+    pairs.map(|(mesh, namespace)| Winners { mesh, namespace, ..Winners::default() }).collect()
 }
 
 /// The workload policies that may count for a port of a workload, `None` for none. A selector on a label that only the
@@ -109,6 +130,18 @@ pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
 pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
     let namespace = &workload.meta.namespace;
     with_selectors(mesh, namespace, &workload.labels, port, |selector| mesh.selects(selector, workload).ok())
+}
+
+/// The same for the workload's own proxy, which may have labels besides those of its pod (`ISTIO_METAJSON_LABELS`,
+/// `pilot/pkg/model/context.go : SetWorkloadLabels`).
+#[must_use]
+pub fn proxy_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
+    let mut labels = workload.labels.clone();
+    for (key, value) in workload.metadata.labels.iter().flat_map(Labels::iter) {
+        labels.add(key, value);
+    }
+    let selects = |selector: &Labels| mesh.proxy_selected(selector, workload).ok();
+    with_selectors(mesh, &workload.meta.namespace, &labels, port, selects)
 }
 
 /// The same for an endpoint that is no pod (a WorkloadEntry): its own labels only.
@@ -176,16 +209,16 @@ pub fn selector_policies(mesh: &Mesh, namespace: &Arc<str>) -> Vec<u32> {
 #[must_use]
 pub fn effective_mode(policies: &[PeerAuthentication], winners: Winners, port: u16) -> (MtlsMode, ModeFrom) {
     let get = |number: Option<u32>| number.and_then(|n| policies.get(n as usize).map(|policy| (n, policy)));
-    let mut mode = (MtlsMode::Permissive, ModeFrom { policy: None, port: None });
+    let mut mode = (MtlsMode::Permissive, ModeFrom::NOTHING);
     for (number, policy) in [winners.mesh, winners.namespace, winners.workload].into_iter().filter_map(get) {
         if let Some(set) = policy.mode {
-            mode = (set, ModeFrom { policy: Some(number), port: None });
+            mode = (set, ModeFrom::policy(number));
         }
     }
     if let Some((number, policy)) = get(winners.workload) {
         let own = policy.ports.iter().find(|(key, _)| *key == port).and_then(|(_, own)| *own);
         if let Some(set) = own {
-            mode = (set, ModeFrom { policy: Some(number), port: Some(port) });
+            mode = (set, ModeFrom { port: Some(port), ..ModeFrom::policy(number) });
         }
     }
     mode
@@ -198,17 +231,17 @@ pub fn namespace_mode(policies: &[PeerAuthentication], winners: Winners) -> (Opt
     let get = |number: Option<u32>| number.and_then(|n| policies.get(n as usize).map(|policy| (n, policy)));
     let global = get(winners.mesh).map(|(n, policy)| (policy.mode.unwrap_or(MtlsMode::Permissive), n));
     match (get(winners.namespace), global) {
-        (Some((n, policy)), _) if policy.mode.is_some() => (policy.mode, ModeFrom { policy: Some(n), port: None }),
-        (Some(_) | None, Some((mode, n))) => (Some(mode), ModeFrom { policy: Some(n), port: None }),
-        (Some((n, _)), None) => (Some(MtlsMode::Permissive), ModeFrom { policy: Some(n), port: None }),
-        (None, None) => (None, ModeFrom { policy: None, port: None }),
+        (Some((n, policy)), _) if policy.mode.is_some() => (policy.mode, ModeFrom::policy(n)),
+        (Some(_) | None, Some((mode, n))) => (Some(mode), ModeFrom::policy(n)),
+        (Some((n, _)), None) => (Some(MtlsMode::Permissive), ModeFrom::policy(n)),
+        (None, None) => (None, ModeFrom::NOTHING),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Meta, ObjectId};
+    use crate::model::ObjectId;
     use MtlsMode::{Disable, Permissive, Strict};
 
     fn policy(mode: Option<MtlsMode>, ports: &[(u16, Option<MtlsMode>)]) -> PeerAuthentication {
@@ -218,6 +251,7 @@ mod tests {
             name: "p".into(),
             labels: Labels::default(),
             annotations: Labels::default(),
+            made: false,
             created: None,
         };
         PeerAuthentication { meta, selector: Labels::default(), mode, ports: ports.to_vec() }
@@ -244,8 +278,12 @@ mod tests {
         for (mesh, namespace, workload, port, mode, from) in rows {
             let of = |mode: &Option<Option<MtlsMode>>| policy(mode.unwrap_or(None), &[]);
             let policies = [of(mesh), of(namespace), policy(workload.unwrap_or(None), &ports)];
-            let winners =
-                Winners { mesh: mesh.map(|_| 0), namespace: namespace.map(|_| 1), workload: workload.map(|_| 2) };
+            let winners = Winners {
+                mesh: mesh.map(|_| 0),
+                namespace: namespace.map(|_| 1),
+                workload: workload.map(|_| 2),
+                legacy: None,
+            };
             let (got, place) = effective_mode(&policies, winners, *port);
             assert_eq!((got, place.policy), (*mode, *from), "{mesh:?} {namespace:?} {workload:?} {port}");
         }
@@ -264,7 +302,7 @@ mod tests {
         ];
         for (mesh, namespace, mode) in rows {
             let policies = [policy(mesh.unwrap_or(None), &[]), policy(namespace.unwrap_or(None), &[])];
-            let winners = Winners { mesh: mesh.map(|_| 0), namespace: namespace.map(|_| 1), workload: None };
+            let winners = Winners { mesh: mesh.map(|_| 0), namespace: namespace.map(|_| 1), ..Winners::default() };
             assert_eq!(namespace_mode(&policies, winners).0, *mode, "{mesh:?} {namespace:?}");
         }
     }

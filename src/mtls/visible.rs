@@ -22,7 +22,7 @@ pub fn sidecars_of(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
         numbers.iter().copied().filter(|n| get(n).is_some_and(wanted)).collect()
     };
     let own = in_namespace(&workload.meta.namespace);
-    let selects = |s: &Sidecar| s.selector.as_ref().map(|selector| mesh.selects(selector, workload).ok());
+    let selects = |s: &Sidecar| s.selector.as_ref().map(|selector| mesh.proxy_selected(selector, workload).ok());
     let mut sure = with(own, &|s| selects(s) == Some(Some(true)));
     // A selector on a label that only the cluster knows may select it too.
     let perhaps = with(own, &|s| selects(s) == Some(None));
@@ -40,9 +40,18 @@ pub fn sidecars_of(mesh: &Mesh, workload: &Workload) -> Vec<Option<u32>> {
     sure.into_iter().chain(perhaps.into_iter().map(Some)).collect()
 }
 
+/// Whether a service is in a namespace that istiod does not see because it is no member of the mesh (8.4).
+#[must_use]
+pub fn outside(mesh: &Mesh, service: &Service) -> bool {
+    mesh.control.as_ref().is_some_and(|control| control.sees(&service.meta.namespace) == Some(false))
+}
+
 /// Whether a service may be seen from a namespace (`push_context.go : IsServiceVisible`).
 #[must_use]
 pub fn exported(mesh: &Mesh, service: &Service, namespace: &str) -> bool {
+    if outside(mesh, service) {
+        return false;
+    }
     let own = &service.export_to;
     let export = if own.is_empty() { &mesh.config.service_export_to } else { own };
     export.is_empty()

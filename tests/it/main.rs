@@ -25,3 +25,4 @@ mod robust;
 mod scenarios;
 mod support;
 mod tables;
+mod versions;

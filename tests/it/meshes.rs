@@ -46,6 +46,7 @@ fn wire_of(sends: &str) -> &'static str {
         "tls" => "tls",
         "mutual" => "mutual_tls",
         "istio_mutual" => "mtls",
+        "hbone" => "hbone",
         other => panic!("the truth says {other:?}"),
     }
 }
@@ -59,6 +60,18 @@ fn is_http(row: &Value) -> bool {
 
 /// The statuses that are right for what one client sends to one endpoint; nothing where the truth does not say.
 fn expected(sends: &str, pod: &Value, row: Option<&Value>) -> &'static [&'static str] {
+    if sends == "hbone" {
+        return &["OK"];
+    }
+    if pod["type"] == "ambient" {
+        let Some(row) = row else { return &[] };
+        let strict = row["mode"] == "STRICT";
+        return match sends {
+            "plaintext" if !strict => &["PLAINTEXT"],
+            "tls" | "mutual" if !strict => OPEN,
+            _ => &["CONFLICT"],
+        };
+    }
     if pod["sidecar"] != true {
         return match sends {
             "plaintext" => &["PLAINTEXT"],
@@ -79,8 +92,12 @@ fn expected(sends: &str, pod: &Value, row: Option<&Value>) -> &'static [&'static
 
 /// The failure code of a CONFLICT; nothing where several would fit.
 fn failure(client: &Value, sends: &str, pod: &Value, row: Option<&Value>) -> Option<&'static str> {
+    if pod["type"] == "ambient" {
+        return (sends == "plaintext").then_some("F7");
+    }
     let Some(row) = row.filter(|_| pod["sidecar"] == true) else { return (sends == "istio_mutual").then_some("F9") };
     match (text(&row["mode"]), sends) {
+        ("STRICT", "plaintext") if client["type"] == "ambient" => Some("F8"),
         ("STRICT", "plaintext") => Some(if client["sidecar"] == true { "F2" } else { "F1" }),
         ("STRICT", _) => Some("F5"),
         ("DISABLE", _) => Some(if is_http(row) { "F3" } else { "F6" }),
@@ -137,7 +154,10 @@ fn score(folder: &Path) -> Score {
         got.entry((client, text(&server["host"]).into(), port, text(&server["subset"]).into())).or_default().push(cell);
     }
     let port_of = |row: &Value| (text(&row["pod"]).to_owned(), row["port"].as_u64().unwrap());
-    let rows = list(&truth["servers"]).iter().map(|row| (port_of(row), row.clone())).collect();
+    // What ztunnel does with plaintext, as a mode.
+    let mode = |row: &Value| if row["plaintext"] == "deny" { "STRICT" } else { "PERMISSIVE" };
+    let ambient = list(&truth["ambient"]).iter().map(|row| (port_of(row), serde_json::json!({"mode": mode(row)})));
+    let rows = list(&truth["servers"]).iter().map(|row| (port_of(row), row.clone())).chain(ambient).collect();
     let mut mesh =
         Mesh { name: name(folder).to_owned(), pods: list(&meta["pods"]).to_vec(), rows, score: Score::default() };
     modes(&mut mesh, &truth, &got);
@@ -218,19 +238,20 @@ fn clusters(mesh: &mut Mesh, truth: &Value, got: &BTreeMap<Edge, Vec<Value>>) ->
     known
 }
 
-/// A client without a proxy sends plaintext to everything.
+/// A client without a proxy sends plaintext to everything; one of the ambient mesh HBONE to captured pods.
 fn without_proxy(mesh: &mut Mesh, got: &BTreeMap<Edge, Vec<Value>>) {
     for (edge, cells) in got.iter().filter(|(edge, _)| edge.3.is_empty()) {
         let bare = mesh.pods.iter().any(|pod| dotted(pod) == edge.0 && pod["sidecar"] != true);
         for cell in cells.iter().filter(|_| bare) {
-            if !mesh.pods.iter().any(|pod| pod["ip"] == cell["endpoint"]["address"]) {
-                continue;
-            }
+            let Some(pod) = mesh.pods.iter().find(|pod| pod["ip"] == cell["endpoint"]["address"]) else { continue };
+            let client = mesh.pods.iter().find(|pod| dotted(pod) == edge.0);
+            let ambient = [Some(pod), client].iter().flatten().all(|pod| pod["type"] == "ambient");
+            let sends = if ambient { "hbone" } else { "plaintext" };
             mesh.score.wires += 1;
-            if cell["wire"] != "plaintext" {
-                mesh.bad(format_args!("{edge:?} wire: want plaintext, got {cell}"));
+            if cell["wire"] != sends {
+                mesh.bad(format_args!("{edge:?} wire: want {sends}, got {cell}"));
             }
-            mesh.status(edge, cell, "plaintext");
+            mesh.status(edge, cell, sends);
         }
     }
 }
@@ -249,6 +270,23 @@ fn meshes_agree_with_istiod() {
         total.modes > 30 && total.wires > 300 && total.statuses > 200 && total.failures > 20,
         "little was compared: {total:?}"
     );
+}
+
+#[test]
+fn ambient_meshes_agree_with_istiod() {
+    let total = all(&root().join("testdata/meshes-ambient"));
+    assert!(total.modes > 20 && total.wires > 200 && total.statuses > 200, "little was compared: {total:?}");
+}
+
+#[test]
+fn shared_ambient_meshes_agree_with_istiod() {
+    let Some(folder) = shared().map(|shared| shared.join("fixtures/mesh-ambient")).filter(|folder| folder.is_dir())
+    else {
+        return skipped("random meshes of ../shared/fixtures/mesh-ambient", 120);
+    };
+    let total = all(&folder);
+    let enough = total.modes >= 916 && total.wires >= 5377;
+    assert!(enough, "less was compared than istiod answered: {total:?}");
 }
 
 #[test]

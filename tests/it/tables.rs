@@ -39,6 +39,12 @@ const BODIES: &[(&str, &str)] = &[
     ("ProxyConfig", "spec: {concurrency: 1}"),
     ("HTTPRoute", "spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]}"),
     ("GRPCRoute", "spec: {parentRefs: [{name: gw}], rules: [{backendRefs: [{name: web, port: 80}]}]}"),
+    ("ServiceMeshControlPlane", "spec: {version: v1.1}"),
+    ("ServiceMeshMemberRoll", "spec: {members: [shop]}"),
+    ("ServiceMeshMember", "spec: {controlPlaneRef: {name: basic, namespace: cp}}"),
+    ("Istio", "spec: {version: v1.26.4, values: {meshConfig: {enableAutoMtls: true}}}"),
+    ("IstioRevision", "spec: {version: v1.26.4, namespace: istio-system}"),
+    ("IstioRevisionTag", "spec: {targetRef: {kind: Istio, name: default}}"),
 ];
 
 const TEMPLATE: &str =

@@ -3,135 +3,35 @@
 //! `manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml`, `pkg/kube/inject/inject.go :
 //! injectRequired`.
 
-use crate::finding::Confidence;
-use crate::lint::maistra::Maistra;
-use crate::lint::pods::{Pod, maistra};
+use crate::finding::{Confidence, Finding};
+use crate::lint::pods::Pod;
 use crate::lint::{Lint, Out, related};
 use crate::location::Path;
+use crate::model::openshift::Release;
 use crate::model::{Namespace, Proxy, Workload};
 use crate::yaml::Node;
 
 const INJECT: &str = "sidecar.istio.io/inject";
 
-/// Reports each setting that does not do what it says. OpenShift Service Mesh before version 3 injects by other rules
-/// (8.5), but where a namespace is taken from it.
+/// Reports each setting that does not do what it says. OpenShift Service Mesh before version 3 injects by rules of its
+/// own (8.5).
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
-    let openshift = maistra(lint.mesh).then(|| Maistra::read(lint));
-    let of = |namespace: &str| {
-        let labels = lint.mesh.namespaces.get(namespace).map(|namespace| &namespace.meta.labels);
-        let ignored = labels.is_some_and(|labels| labels.get("maistra.io/ignore-namespace").is_some());
-        openshift.as_ref().filter(|maistra| !ignored && !maistra.is_plane(namespace))
-    };
+    if let Some(release) = lint.mesh.control.as_ref().and_then(crate::model::Control::release) {
+        return maistra(lint, release, out);
+    }
     for namespace in lint.mesh.namespaces.values() {
-        match of(&namespace.meta.name) {
-            Some(maistra) => label_of_upstream(lint, maistra, namespace, out),
-            None => both_labels(namespace, out),
-        }
+        both_labels(namespace, out);
     }
     for workload in lint.mesh.workloads.iter().filter(|workload| !workload.live && workload.shown.is_none()) {
         let ambient = matches!(workload.proxy, Proxy::Ambient | Proxy::Waypoint);
         if ambient || !lint.mesh.sees(&workload.meta.namespace) {
             continue;
         }
-        let Some(pod) = Pod::of(lint, workload) else { continue };
-        match of(&workload.meta.namespace) {
-            Some(maistra) => {
-                of_member(lint, maistra, workload, &pod, out);
-                if !maistra.automatic {
-                    of_owner(lint, workload, false, out);
-                }
-            }
-            None if openshift.as_ref().is_some_and(|maistra| maistra.is_plane(&workload.meta.namespace)) => {}
-            None => {
-                of_pod(lint, workload, &pod, out);
-                of_owner(lint, workload, workload.proxy != Proxy::None, out);
-            }
+        if let Some(pod) = Pod::of(lint, workload) {
+            of_pod(lint, workload, &pod, out);
+            of_owner(lint, workload, out);
         }
     }
-}
-
-/// A label of the namespace that only upstream's webhook looks at, where no pod asks for itself.
-fn label_of_upstream(lint: &Lint<'_>, maistra: &Maistra, namespace: &Namespace, out: &mut Out<'_>) {
-    let labels = &namespace.meta.labels;
-    let found = [("istio-injection", "enabled"), ("istio.io/rev", "")].into_iter().find_map(|(key, word)| {
-        let value = labels.get(key).filter(|value| word.is_empty() || *value == word)?;
-        Some((key, value))
-    });
-    let Some((key, value)) = found.filter(|_| !maistra.automatic) else { return };
-    let name = &namespace.meta.name;
-    let mut pods = lint.mesh.workloads.iter().filter(|workload| workload.meta.namespace == *name);
-    let speaks = |workload: &Workload| {
-        [&workload.labels, &workload.annotations].into_iter().any(|map| map.get(INJECT).is_some())
-    };
-    let predicted = |workload: &Workload| {
-        workload.shown.is_none() && !workload.live && !matches!(workload.kind, "Namespace" | "Service")
-    };
-    let Some(idle) = pods.find(|workload| predicted(workload) && !speaks(workload)) else { return };
-    let message = format!(
-        "label {key}: {value} injects nothing in OpenShift Service Mesh before version 3, where each pod asks for itself: {} does not",
-        idle.meta.slash()
-    );
-    let help = format!("annotate the pod templates that are to be injected with {INJECT}: \"true\"");
-    let finding = out.add(namespace.meta.id, Path::new("metadata.labels").key(key), message, help);
-    let (member, sure) = maistra.member(name, Some(labels));
-    // Upstream's Istio may serve a namespace that is no member.
-    finding.confidence = if member { sure.max(Confidence::Medium) } else { Confidence::Low };
-}
-
-/// The pod's own label and annotation in OpenShift Service Mesh before version 3.
-fn of_member(lint: &Lint<'_>, maistra: &Maistra, workload: &Workload, pod: &Pod<'_>, out: &mut Out<'_>) {
-    let (label, annotation) = (workload.labels.get(INJECT), workload.annotations.get(INJECT));
-    let yes = |word: Option<&str>| word.is_some_and(says_yes);
-    let part = if yes(annotation) { "annotations" } else { "labels" };
-    let place = |part: &str| pod.meta_path.key(part).key(INJECT);
-    let (name, namespace) = (workload.meta.slash(), &workload.meta.namespace);
-    let labels = lint.mesh.namespaces.get(namespace).map(|namespace| &namespace.meta.labels);
-    let (member, sure) = maistra.member(namespace, labels);
-    let (annotation_only, sure_of_version) = maistra.annotation_only();
-    let asks = yes(annotation) || yes(label);
-    let forbids = labels.and_then(|labels| labels.get("istio-injection")) == Some("disabled");
-    let refused = if !member {
-        Some((
-            format!("namespace {namespace} is no member of the mesh"),
-            format!("list {namespace} in the ServiceMeshMemberRoll default of the control plane"),
-            sure,
-        ))
-    } else if forbids {
-        let help = format!("remove label istio-injection of namespace {namespace}");
-        Some((format!("label istio-injection: disabled of namespace {namespace} forbids it"), help, sure))
-    } else if workload.host_network {
-        Some(("it has hostNetwork".to_owned(), "remove hostNetwork: true, or the setting".to_owned(), sure))
-    } else if maistra.object_selector && !yes(label) {
-        let why = "the control plane's objectSelector wants it as a label".to_owned();
-        Some((why, format!("add label {INJECT}: \"true\" to the pod template"), sure))
-    } else {
-        None
-    };
-    if let Some((why, help, confidence)) = refused.filter(|_| asks) {
-        let word = if part == "labels" { label } else { annotation }.unwrap_or_default();
-        let kind = part.trim_end_matches('s');
-        let message = format!("{kind} {INJECT}: {word:?} does not inject {name}: {why}");
-        out.add(workload.meta.id, place(part), message, help).confidence = confidence;
-        return;
-    }
-    let (part, message, help) = match (label, annotation) {
-        (Some(word), _) if annotation_only && says_yes(word) != yes(annotation) => {
-            let does = if yes(annotation) { "is injected" } else { "is not injected" };
-            let message = format!(
-                "label {INJECT}: {word:?} has no effect before version 2.2 of OpenShift Service Mesh, where only the annotation counts: {name} {does}"
-            );
-            ("labels", message, format!("write it as annotation {INJECT} of the pod template"))
-        }
-        (Some(word), Some(other)) if !annotation_only && says_yes(word) != says_yes(other) => {
-            let does = if says_yes(word) { "is injected" } else { "is not injected" };
-            let message = format!(
-                "label {INJECT}: {word:?} wins over the annotation {other:?}, which has no effect: {name} {does}"
-            );
-            ("annotations", message, "remove the annotation; the label decides".to_owned())
-        }
-        _ => return,
-    };
-    out.add(workload.meta.id, place(part), message, help).confidence = sure.max(sure_of_version);
 }
 
 /// `istio-injection` wins over `istio.io/rev` (B9).
@@ -150,6 +50,79 @@ fn both_labels(namespace: &Namespace, out: &mut Out<'_>) {
         message,
         "remove label istio-injection to let the revision inject, or remove istio.io/rev",
     );
+}
+
+/// OpenShift Service Mesh 1.x and 2.x: what asks for a proxy and gets none, what the release does not read, and labels
+/// of namespaces that only upstream's webhook looks at.
+fn maistra(lint: &Lint<'_>, release: Release, out: &mut Out<'_>) {
+    let Some(members) = lint.mesh.control.as_ref().and_then(|control| control.members.as_ref()) else { return };
+    let confidence = if members.assumed { Confidence::Low } else { Confidence::Medium };
+    let reads_label = release >= Release::new(2, 2);
+    for workload in lint.mesh.workloads.iter().filter(|w| !w.live && w.shown.is_none()) {
+        let Some(pod) = Pod::of(lint, workload) else { continue };
+        let (label, annotation) = (workload.labels.get(INJECT), workload.annotations.get(INJECT));
+        let yes = |word: Option<&str>| word.is_some_and(says_yes);
+        let injected = workload.proxy != Proxy::None;
+        let member = members.has(&workload.meta.namespace);
+        let name = workload.meta.slash();
+        let does = if injected { "is injected" } else { "is not injected" };
+        let (part, message, help) = match (label, annotation) {
+            (Some(word), Some(other)) if member && reads_label && says_yes(word) != says_yes(other) => (
+                "annotations",
+                format!(
+                    "label {INJECT}: {word:?} wins over the annotation {other:?}, which has no effect: {name} {does}"
+                ),
+                "remove the annotation; the label decides".to_owned(),
+            ),
+            (Some(word), _) if member && !reads_label && says_yes(word) != yes(annotation) => (
+                "labels",
+                format!(
+                    "label {INJECT}: {word:?} has no effect, release {release} reads only the annotation: {name} {does}"
+                ),
+                format!(
+                    "move it from labels to annotations of the pod template: release {release} reads {INJECT} there"
+                ),
+            ),
+            _ if !injected && (yes(label) || yes(annotation)) => {
+                let part = if yes(annotation) { "annotations" } else { "labels" };
+                let word = if yes(annotation) { annotation } else { label }.unwrap_or_default();
+                let one = part.trim_end_matches('s');
+                let help = match member {
+                    false => format!(
+                        "add namespace {} to the ServiceMeshMemberRoll of namespace {}, or remove the {one}",
+                        workload.meta.namespace, members.plane
+                    ),
+                    true => mend(workload),
+                };
+                (part, format!("{one} {INJECT}: {word:?} does not inject {name}: {}", workload.proxy_why), help)
+            }
+            _ => continue,
+        };
+        out.add(workload.meta.id, pod.meta_path.key(part).key(INJECT), message, help).confidence = confidence;
+    }
+    for namespace in lint.mesh.namespaces.values().filter(|namespace| members.has(&namespace.meta.name)) {
+        if let Some(finding) = label_of_upstream(lint, namespace, out) {
+            finding.confidence = confidence;
+        }
+    }
+}
+
+/// A label of a namespace that only upstream's webhook looks at, where a pod of it does not ask for itself.
+fn label_of_upstream<'o>(lint: &Lint<'_>, namespace: &Namespace, out: &'o mut Out<'_>) -> Option<&'o mut Finding> {
+    let labels = &namespace.meta.labels;
+    let enabled = labels.get("istio-injection").filter(|word| *word == "enabled").map(|word| ("istio-injection", word));
+    let (key, value) = enabled.or_else(|| labels.get("istio.io/rev").map(|word| ("istio.io/rev", word)))?;
+    let idle = lint.mesh.workloads.iter().find(|workload| {
+        let speaks = [&workload.labels, &workload.annotations].into_iter().any(|map| map.get(INJECT).is_some());
+        let predicted = workload.shown.is_none() && !workload.live && Pod::of(lint, workload).is_some();
+        workload.meta.namespace == namespace.meta.name && workload.proxy == Proxy::None && predicted && !speaks
+    })?;
+    let message = format!(
+        "label {key}: {value} injects nothing in OpenShift Service Mesh before version 3, where each pod asks for itself: {} does not",
+        idle.meta.slash()
+    );
+    let help = format!("annotate the pod templates that are to be injected with {INJECT}: \"true\"");
+    Some(out.add(namespace.meta.id, Path::new("metadata.labels").key(key), message, help))
 }
 
 fn says_yes(word: &str) -> bool {
@@ -220,8 +193,9 @@ fn mend(workload: &Workload) -> String {
 }
 
 /// The setting on the owner (a Deployment, its jobTemplate) instead of the pod template: nobody reads it there.
-fn of_owner(lint: &Lint<'_>, workload: &Workload, injected: bool, out: &mut Out<'_>) {
+fn of_owner(lint: &Lint<'_>, workload: &Workload, out: &mut Out<'_>) {
     let Some(root) = lint.node(workload.meta.id).filter(|_| workload.kind != "Pod") else { return };
+    let injected = workload.proxy != Proxy::None;
     let of_job = (workload.kind == "CronJob").then_some("spec.jobTemplate.metadata");
     let places = std::iter::once("metadata").chain(of_job).flat_map(|meta| [(meta, "labels"), (meta, "annotations")]);
     for (meta, part) in places {
@@ -276,9 +250,7 @@ mod tests {
             ("istio-injection: enabled", "sidecar.istio.io/inject: \"false\"", "", "", "", 1),
             ("istio-injection: enabled", "sidecar.istio.io/inject: \"true\"", "", "", "", 0),
             ("", "sidecar.istio.io/inject: \"true\"", "", "", "", 1),
-            ("maistra.io/member-of: cp", "", "", "sidecar.istio.io/inject: \"true\"", "", 0),
-            // Also in OpenShift Service Mesh this label forbids it (8.5).
-            ("istio-injection: disabled, maistra.io/member-of: cp", "", "", "sidecar.istio.io/inject: \"true\"", "", 1),
+            ("istio-injection: disabled, maistra.io/member-of: cp", "", "", "sidecar.istio.io/inject: \"true\"", "", 0),
         ];
         for (namespace, owner, labels, annotations, spec, count) in rows {
             let text = format!(
@@ -290,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn openshift_service_mesh_has_its_own_rules() {
-        use crate::finding::Confidence::{self, High, Low, Medium};
+    fn openshift_service_mesh_has_rules_of_its_own() {
+        use crate::finding::Confidence::{self, Low, Medium};
         let plane = |version: &str| {
             format!(
                 "apiVersion: maistra.io/v2\nkind: ServiceMeshControlPlane\nmetadata: {{name: basic, namespace: cp}}\nspec: {{version: {version}}}\n---\n"
@@ -305,19 +277,18 @@ mod tests {
         let rows: &[Row<'_>] = &[
             ("v2.4", true, "shop", "", "", yes, None),
             ("v2.4", true, "shop", "", yes, "", None),
-            ("v2.1", true, "shop", "", yes, "", Some(High)),
+            ("v2.1", true, "shop", "", "", yes, None),
+            ("v2.1", true, "shop", "", yes, "", Some(Medium)),
             ("v2.1", true, "shop", "", yes, yes, None),
-            ("v2.4", true, "shop", "", no, yes, Some(High)),
+            ("v2.4", true, "shop", "", no, yes, Some(Medium)),
             ("v2.4", true, "other", "", "", yes, Some(Medium)),
             ("v2.4", true, "other", "", yes, "", Some(Medium)),
             ("v2.4", true, "other", "", "", "", None),
             ("v2.4", false, "other", "", "", yes, None),
             ("v2.1", false, "other", "", yes, "", Some(Low)),
-            ("v2.4", true, "shop", "istio-injection: disabled", "", yes, Some(High)),
+            ("v2.4", true, "shop", "istio-injection: disabled", "", yes, Some(Medium)),
             ("v2.4", true, "shop", "istio-injection: enabled", "", yes, None),
             ("v2.4", true, "shop", "istio-injection: enabled", "", "", Some(Medium)),
-            ("v2.4", true, "other", "istio-injection: enabled", "", "", Some(Low)),
-            ("v2.4", true, "other", "maistra.io/ignore-namespace: \"true\"", "", yes, Some(High)),
         ];
         for (version, with_roll, namespace, of_namespace, labels, annotations, want) in rows {
             let text = format!(

@@ -35,6 +35,10 @@ pub(super) fn mesh_policy(lint: &Lint<'_>) -> Option<(u32, Option<MtlsMode>)> {
 /// Whether this rule speaks.
 pub(super) fn speaks(lint: &Lint<'_>) -> bool {
     let mesh = lint.mesh;
+    // It speaks of PeerAuthentication, which is not what these versions go by.
+    if mesh.version.reads_legacy_policies() {
+        return false;
+    }
     // Rules and Services alone say nothing of how servers are meant to be.
     // A policy without a name was not read as it was meant.
     let says = mesh.policies.iter().any(|policy| !policy.meta.name.is_empty()) || mesh.workloads.iter().any(real);
@@ -57,6 +61,11 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
         return;
     }
     let policy = mesh_policy(lint);
+    let made = policy.and_then(|(number, _)| mesh.made(mesh.policies.get(number as usize)?.meta.id));
+    // What the control plane's object says of it is MC0122's.
+    if made.is_some_and(|made| mesh.has(made.by, &made.path)) {
+        return;
+    }
     let ready = || policy.is_some_and(|(number, _)| Ready::new(lint).policy(lint, number).is_some());
     let says = match policy {
         Some((_, Some(MtlsMode::Disable))) => return,
@@ -75,6 +84,11 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
     };
     let root = &mesh.root;
     let help = match policy {
+        _ if made.is_some() => {
+            "set security.dataPlane.mtls: true in the control plane once every client is in the mesh: the operator \
+             then makes the policy STRICT, and a rule for all hosts beside it"
+                .to_owned()
+        }
         Some(_) => {
             "set spec.mtls.mode: STRICT there once every client is in the mesh: tls-check lists those that are not"
                 .to_owned()

@@ -1,7 +1,10 @@
 //! Every rule: one file, one line of [`RULES`], one page `docs/rules/CODE.md`, one folder `testdata/lint/CODE`.
 
 mod allow_nothing;
+mod ambient_l7_without_waypoint;
+mod ambient_port_exception_without_effect;
 mod annotation_cannot_inject;
+mod control_plane_mtls_off;
 mod credential_name_ignored;
 mod empty_tls_means_disable;
 mod excluded_port_bypasses_strict;
@@ -16,6 +19,7 @@ mod invalid_value;
 mod istio_mutual_with_extra_fields;
 mod mesh_external_never_mtls;
 mod mesh_not_strict;
+mod mesh_policy_not_default;
 mod mtls_disabled;
 mod mtls_to_plaintext_server;
 mod namespace_disable_workload_strict;
@@ -28,6 +32,7 @@ mod port_mtls_names_service_port;
 mod port_mtls_without_selector;
 mod port_settings_erase_tls;
 mod probes_broken_by_strict;
+mod removed_policy_api;
 mod root_namespace_selector_ignored;
 mod rule_shadowed;
 mod scrape_behind_strict;
@@ -51,6 +56,7 @@ mod webhook_behind_strict;
 mod wildcard_covers_api_server;
 mod wrong_indentation_of_tls;
 
+pub(super) use removed_policy_api::report as report_removed;
 pub(super) use wildcard_covers_api_server::covers_api_server;
 
 use super::Rule;
@@ -71,6 +77,10 @@ pub const RULES: &[Rule] = &[
     Rule { code: &finding::MESH_NOT_STRICT, check: mesh_not_strict::check },
     Rule { code: &finding::PERMISSIVE_WITH_NO_PLAINTEXT_CLIENT, check: permissive_with_no_plaintext_client::check },
     Rule { code: &finding::UNSET_MODE_INHERITS, check: unset_mode_inherits::check },
+    Rule { code: &finding::AMBIENT_PORT_EXCEPTION_WITHOUT_EFFECT, check: ambient_port_exception_without_effect::check },
+    Rule { code: &finding::REMOVED_POLICY_API, check: removed_policy_api::check },
+    Rule { code: &finding::MESH_POLICY_NOT_DEFAULT, check: mesh_policy_not_default::check },
+    Rule { code: &finding::CONTROL_PLANE_MTLS_OFF, check: control_plane_mtls_off::check },
     Rule { code: &finding::PLAINTEXT_TO_STRICT, check: plaintext_to_strict::check },
     Rule { code: &finding::MTLS_TO_PLAINTEXT_SERVER, check: mtls_to_plaintext_server::check },
     Rule { code: &finding::TLS_TO_MESH_PORT, check: tls_to_mesh_port::check },
@@ -105,6 +115,7 @@ pub const RULES: &[Rule] = &[
     Rule { code: &finding::ALLOW_NOTHING, check: allow_nothing::check },
     Rule { code: &finding::TRUST_DOMAIN_UNKNOWN, check: trust_domain_unknown::check },
     Rule { code: &finding::HTTP_FIELDS_ON_TCP_PORT, check: http_fields_on_tcp_port::check },
+    Rule { code: &finding::AMBIENT_L7_WITHOUT_WAYPOINT, check: ambient_l7_without_waypoint::check },
     Rule { code: &finding::GATEWAY_PLAINTEXT, check: gateway_plaintext::check },
     Rule { code: &finding::PEER_AUTHENTICATION_ON_GATEWAY, check: peer_authentication_on_gateway::check },
     Rule { code: &finding::GATEWAY_MODE_INCOMPLETE, check: gateway_mode_incomplete::check },

@@ -160,6 +160,10 @@ fn parse_bool(word: &str) -> Option<bool> {
 /// Whether the injector rewrites probes: `sidecarInjectorWebhook.rewriteAppHTTPProbe`, true unless its values say
 /// otherwise.
 fn rewrites(lint: &Lint<'_>) -> bool {
+    // OpenShift Service Mesh has a default of its own, by version (istio-mtls.md 8.5).
+    if let Some(written) = lint.mesh.control.as_ref().and_then(crate::model::Control::rewrites_probes) {
+        return written;
+    }
     let injectors = lint.objects("ConfigMap").filter(|(id, _)| {
         let object = lint.mesh.objects.get(id.0 as usize);
         object.is_some_and(|object| object.name.starts_with("istio-sidecar-injector"))

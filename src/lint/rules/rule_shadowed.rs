@@ -22,7 +22,8 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
     let index = RuleIndex::new(lint.mesh);
     let used = used(lint, &index);
     let real = lint.confidence_in_workloads() == Confidence::High;
-    for (number, rule) in (0..).zip(&lint.mesh.rules) {
+    let written = (0..).zip(&lint.mesh.rules).filter(|(_, rule)| rule.made_from.is_none());
+    for (number, rule) in written {
         match lost(lint, &index, number, rule) {
             Lost::To(winner) => merged_away(lint, out, rule, winner, true),
             Lost::ByAge(winner) if winner < number => merged_away(lint, out, rule, winner, false),
@@ -60,7 +61,8 @@ fn lost(lint: &Lint<'_>, index: &RuleIndex, number: u32, rule: &DestinationRule)
             if own.peek().is_none() {
                 continue;
             }
-            let mut others: Vec<u32> = own.filter_map(|entry| entry.policy).collect();
+            let counting = own.flat_map(|entry| entry.policy.iter().chain(&entry.under).copied());
+            let mut others: Vec<u32> = counting.collect();
             others.sort_unstable_by_key(|other| *other != number);
             match others.first() {
                 Some(first) if *first == number => wins = true,

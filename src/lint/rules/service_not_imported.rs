@@ -22,6 +22,12 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
                 "add the clients' namespaces to exportTo (of a Service: annotation networking.istio.io/exportTo)"
                     .to_owned(),
             ),
+            Reach::BlackHoled(Unknown::NotMember) => (
+                format!(
+                    "{host} is in namespace {namespace}, which is no member of the mesh, and proxies refuse unknown hosts (REGISTRY_ONLY); {summary}"
+                ),
+                format!("add {namespace} to the ServiceMeshMemberRoll"),
+            ),
             _ => (
                 format!(
                     "this Sidecar does not import {host}, and its proxies refuse unknown hosts (REGISTRY_ONLY); {summary}"

@@ -102,7 +102,11 @@ fn report(
             "{older} and this policy both are {place}: only the older one counts, and the input does not say which it is"
         )
     };
+    let operators = mesh.made(first.meta.id);
     let help = match level {
+        _ if operators.is_some() => format!(
+            "set security.dataPlane.mtls in the control plane instead, which makes {older}; or move the settings into policies of the namespaces that they are for"
+        ),
         Level::Workload => format!(
             "put all settings into one of the two policies and remove the other, or give {name} and this policy selectors that no workload carries both"
         ),
@@ -120,7 +124,7 @@ fn report(
     if same {
         finding.severity = Severity::Warning;
     }
-    if !known {
+    if !known || operators.is_some() {
         finding.confidence = Confidence::Medium;
     }
 }
@@ -181,5 +185,16 @@ mod tests {
         let finding = &findings(&text, &CODE)[0];
         assert!(finding.message.contains("shop/a") && finding.object.as_ref().is_some_and(|o| &*o.name == "b"));
         assert_eq!(finding.related.len(), 1);
+    }
+
+    #[test]
+    fn the_operators_policy_is_the_older_one() {
+        let plane = "{apiVersion: maistra.io/v2, kind: ServiceMeshControlPlane, metadata: {name: basic, namespace: cp}, spec: {version: v2.4}}\n";
+        let strict = "{mtls: {mode: STRICT}}";
+        let own = plane.to_owned() + &crate::lint::trial::policy("mesh-strict", "cp", "", strict);
+        assert_eq!(crate::lint::trial::places(&own, &crate::finding::SHADOWED_BY_OLDER_POLICY), ["spec error medium"]);
+        // In place of the operator's own.
+        let instead = plane.to_owned() + &crate::lint::trial::policy("default", "cp", "", strict);
+        assert_eq!(crate::lint::trial::places(&instead, &crate::finding::SHADOWED_BY_OLDER_POLICY), [] as [&str; 0]);
     }
 }

@@ -9,7 +9,7 @@ use crate::model::{DestinationRule, Host};
 
 /// Reports each such host.
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
-    for rule in &lint.mesh.rules {
+    for rule in lint.mesh.rules.iter().filter(|rule| rule.made_from.is_none()) {
         let Some(wrong) = wrong(lint, rule) else { continue };
         out.add(rule.meta.id, Path::new("spec.host"), wrong.message, wrong.help).confidence = wrong.confidence;
     }

@@ -40,7 +40,11 @@ fn confidence(lint: &Lint<'_>, block: &Block<'_>) -> Option<Confidence> {
     if cells.peek().is_none() {
         return Some(Confidence::Low);
     }
-    cells.any(takes_mutual_tls).then_some(Confidence::High)
+    if cells.any(takes_mutual_tls) {
+        return Some(Confidence::High);
+    }
+    // A rule for every host also holds for the services that the input does not have.
+    (block.rule.host.as_str() == "*").then_some(Confidence::Low)
 }
 
 fn takes_mutual_tls(cell: &Cell) -> bool {
@@ -64,6 +68,9 @@ mod tests {
             let text = rule("trafficPolicy: {tls: {mode: DISABLE}}") + WEB + &policy.replace("MODE", mode);
             assert_eq!(codes(&text, &["MC0201", "MC0214"]), want, "{mode}");
         }
+        let wide = rule("trafficPolicy: {tls: {mode: DISABLE}}") + WEB + &policy.replace("MODE", "DISABLE");
+        let wide = wide.replace("host: web.shop.svc.cluster.local", "host: \"*\"");
+        assert_eq!(codes(&wide, &["MC0214"]), "MC0214 spec.trafficPolicy.tls.mode");
         let api = rule("trafficPolicy: {tls: {mode: DISABLE}}").replace("web.shop", "kubernetes.default");
         assert_eq!(codes(&api, &["MC0214"]), "");
     }

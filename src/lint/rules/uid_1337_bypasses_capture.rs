@@ -1,33 +1,27 @@
-//! MC0312: an application container that runs as user or group 1337, the proxy's own: its calls are not captured
-//! (istio-mtls.md 1.5).
+//! MC0312: an application container that runs as the proxy's own user or group, 1337: its calls are not captured
+//! (istio-mtls.md 1.5). In OpenShift Service Mesh before version 3 the proxy is another user (8.5).
 
 use crate::finding::UID_1337_BYPASSES_CAPTURE;
-use crate::lint::pods::{Pod, confidence, maistra};
+use crate::lint::pods::{Pod, confidence};
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::Proxy;
 use crate::yaml::Node;
 
-/// The user and group of the proxy, whose traffic the capture rules let through.
-const PROXY: i64 = 1337;
-
-/// Reports each workload with such a container. On OpenShift Service Mesh the proxy is another user (8.5).
+/// Reports each workload with such a container.
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
-    let other_user = maistra(lint.mesh);
     for workload in lint.mesh.workloads.iter().filter(|w| w.user_1337 && w.proxy == Proxy::Sidecar) {
         let mut causes = lint.causes_of(&UID_1337_BYPASSES_CAPTURE);
         let cause = causes.find(|cause| cause.object == workload.meta.id);
-        if other_user && cause.is_none() {
-            continue;
-        }
-        let place = Pod::of(lint, workload).and_then(|pod| place(&pod));
+        let user = workload.proxy_user;
+        let place = Pod::of(lint, workload).and_then(|pod| place(&pod, user));
         let what = place.as_ref().map_or("runAsUser or runAsGroup", |(_, key)| key);
         let fails = cause.map_or_else(String::new, |cause| format!("; {}", cause.summary(lint.matrix)));
         let message = format!(
-            "{what} 1337 of {} is the proxy's own: its calls bypass the sidecar and leave as plaintext{fails}",
+            "{what} {user} of {} is the proxy's own: its calls bypass the sidecar and leave as plaintext{fails}",
             workload.meta.slash()
         );
-        let help = format!("replace {what}: 1337 by another number");
+        let help = format!("replace {what}: {user} by another number");
         // The workload as a whole is what rows fail by; the line is that of the field.
         let finding = out.add(workload.meta.id, Path::default(), message, help);
         finding.confidence = confidence(workload);
@@ -43,7 +37,7 @@ fn own<'a>(node: Node<'a>, key: &str) -> Option<Node<'a>> {
 }
 
 /// The first field that says so: a container's, else the pod's where no container overrides it.
-fn place(pod: &Pod<'_>) -> Option<(Path, &'static str)> {
+fn place(pod: &Pod<'_>, user: i64) -> Option<(Path, &'static str)> {
     for container in pod.containers() {
         for key in ["runAsUser", "runAsGroup"] {
             let written = own(container.node, key);
@@ -51,7 +45,7 @@ fn place(pod: &Pod<'_>) -> Option<(Path, &'static str)> {
                 Some(value) => (Some(value), &container.path),
                 None => (own(pod.spec, key), &pod.path),
             };
-            if value.and_then(Node::as_i64) == Some(PROXY) {
+            if value.and_then(Node::as_i64) == Some(user) {
                 return Some((path.key("securityContext").key(key), key));
             }
         }
@@ -82,6 +76,23 @@ mod tests {
             let lines: Vec<u32> =
                 found(&mesh(pod, container, namespace), "MC0312").into_iter().map(|(line, _)| line).collect();
             assert_eq!(lines, Vec::from_iter(line), "{pod} {container} {namespace}");
+        }
+    }
+
+    #[test]
+    fn in_openshift_the_proxy_is_the_applications_user_plus_one() {
+        for (pod, container, annotation, want) in [
+            ("", "runAsUser: 1337", "", false),
+            ("", "runAsGroup: 1337", "", true),
+            ("runAsUser: 1000", "runAsGroup: 1001", "", true),
+            ("runAsUser: 1000", "runAsGroup: 1337", "", false),
+            ("runAsUser: 1000", "", "sidecar.istio.io/proxyUID: \"1000\"", true),
+        ] {
+            let text = format!(
+                "{{apiVersion: maistra.io/v2, kind: ServiceMeshControlPlane, metadata: {{name: basic, namespace: cp}}, spec: {{version: v2.4}}}}\n---\n{{apiVersion: maistra.io/v1, kind: ServiceMeshMemberRoll, metadata: {{name: default, namespace: cp}}, spec: {{members: [shop]}}}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web, namespace: shop}}\nspec:\n  template:\n    metadata: {{annotations: {{sidecar.istio.io/inject: \"true\", {annotation}}}}}\n    spec: {{securityContext: {{{pod}}}, containers: [{{name: web, securityContext: {{{container}}}}}]}}\n"
+            );
+            let found = crate::lint::trial::findings(&text, &crate::finding::UID_1337_BYPASSES_CAPTURE);
+            assert_eq!(found.len(), usize::from(want), "{text}");
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::yaml::Node;
 
 /// Reports what a rule names and nothing has.
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
-    for rule in lint.mesh.rules.iter().filter(|rule| rule.host.wildcard().is_none()) {
+    for rule in lint.mesh.rules.iter().filter(|rule| rule.host.wildcard().is_none() && rule.made_from.is_none()) {
         let services = services(lint, rule);
         if services.is_empty() {
             host(lint, out, rule);

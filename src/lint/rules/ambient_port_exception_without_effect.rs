@@ -1,0 +1,125 @@
+//! MC0111: port settings that ztunnel does not get as they are written (1.9, H2 to H5).
+//!
+//! istiod attaches one policy to a workload and converts another, by conditions that do not always agree. What comes of
+//! it is asked of the engine, and compared with what the policies say to a sidecar.
+
+use crate::lint::policies::{level_of, names, selected};
+use crate::lint::{Lint, Out};
+use crate::location::Path;
+use crate::model::{MtlsMode, PeerAuthentication, Proxy, Workload};
+use crate::mtls::ambient::levels;
+use crate::mtls::server::Level;
+use crate::words::count;
+
+/// The most workloads of one policy that are looked at.
+const MANY: usize = 256;
+
+/// What is wrong with a port: it is the policy's (0: any other), what is meant, and whether plaintext is refused.
+type Wrong = (u16, MtlsMode, bool);
+
+/// Reports each policy with ports of which one does not do what it says on a workload of the ambient mesh.
+pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
+    let mesh = lint.mesh;
+    if !mesh.ambient {
+        return;
+    }
+    for (number, policy) in (0..).zip(&mesh.policies).filter(|(_, policy)| !policy.ports.is_empty()) {
+        if level_of(mesh, policy) != Level::Workload {
+            continue;
+        }
+        let captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
+        let mut found: Option<Wrong> = None;
+        let mut on: Vec<&Workload> = Vec::new();
+        for (_, workload) in captured {
+            let Some(wrong) = wrong(lint, number, policy, workload) else { continue };
+            if *found.get_or_insert(wrong) == wrong {
+                on.push(workload);
+            }
+        }
+        if let Some(wrong) = found {
+            report(out, policy, wrong, &on);
+        }
+    }
+}
+
+/// The first port of a policy that does not do what it says on a workload, where that policy certainly counts.
+fn wrong(lint: &Lint<'_>, number: u32, policy: &PeerAuthentication, workload: &Workload) -> Option<Wrong> {
+    let mesh = lint.mesh;
+    let all = levels(mesh, &workload.meta.namespace, &workload.labels);
+    if !all.iter().all(|levels| levels.own == Some(number)) {
+        return None;
+    }
+    let set = policy.ports.iter().filter(|(_, mode)| mode.is_some()).map(|(port, _)| *port);
+    set.chain([0]).find_map(|port| {
+        let mut answers = all.iter().map(|levels| levels.refuses(mesh, port));
+        let first = answers.next()?;
+        let (meant, refused) = first;
+        let sure = answers.all(|answer| answer == first);
+        (sure && (meant == MtlsMode::Strict) != refused).then_some((port, meant, refused))
+    })
+}
+
+fn report(out: &mut Out<'_>, policy: &PeerAuthentication, (port, meant, refused): Wrong, on: &[&Workload]) {
+    let list = names(on.iter().map(|workload| workload.meta.slash()));
+    let whom = format!("{} of the ambient mesh ({list})", count(on.len(), "workload"));
+    let (path, message, help) = match (port, refused) {
+        (port, true) => (
+            Path::new("spec.portLevelMtls").key(&port.to_string()).key("mode"),
+            format!(
+                "{} for port {port} has no effect on {whom}: below an inherited STRICT istiod looks for PERMISSIVE only, and ztunnel keeps refusing plaintext there",
+                meant.word()
+            ),
+            "write PERMISSIVE: in the ambient mesh it means the same, and it is looked at".to_owned(),
+        ),
+        (0, false) => (
+            Path::new("spec.portLevelMtls"),
+            format!(
+                "the exception opens every port of {whom}: istiod names a policy for ztunnel that it does not make, because the namespace's own policy sets no mode (or has an empty selector), and so plaintext is refused nowhere"
+            ),
+            "set mtls.mode STRICT in this policy, or in the namespace's policy without a selector".to_owned(),
+        ),
+        (port, false) => (
+            Path::new("spec.portLevelMtls").key(&port.to_string()).key("mode"),
+            format!(
+                "STRICT for port {port} is not enforced on {whom}: the mesh-wide policy says STRICT too, so istiod leaves the port out of what it tells ztunnel, while this policy opens the workload"
+            ),
+            format!(
+                "set mtls.mode STRICT here with an exception for the ports that are to be open; or give the namespace a policy with mode PERMISSIVE, below which STRICT for port {port} is enforced"
+            ),
+        ),
+    };
+    out.add(policy.meta.id, path, message, help);
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::finding::AMBIENT_PORT_EXCEPTION_WITHOUT_EFFECT as CODE;
+    use crate::lint::trial::{deployment, namespace, places, policy};
+
+    #[test]
+    fn port_settings_that_ztunnel_does_not_get() {
+        let ambient = namespace("shop", "istio.io/dataplane-mode: ambient") + &deployment("web", "shop", "");
+        let sidecar = namespace("shop", "istio-injection: enabled") + &deployment("web", "shop", "");
+        let strict = |ns: &str| policy("default", ns, "", "{mtls: {mode: STRICT}}");
+        let unset = || policy("default", "shop", "", "{mtls: {mode: UNSET}}");
+        let web =
+            |rest: &str| policy("web", "shop", "", &format!("{{selector: {{matchLabels: {{app: web}}}}, {rest}}}"));
+        let disable = web("portLevelMtls: {8080: {mode: DISABLE}}");
+        let open = web("portLevelMtls: {8080: {mode: PERMISSIVE}}");
+        let closed = web("mtls: {mode: PERMISSIVE}, portLevelMtls: {9090: {mode: STRICT}}");
+        let (port, all) = ("spec.portLevelMtls.8080.mode error high", "spec.portLevelMtls error high");
+        for (text, want) in [
+            (strict("shop") + &disable + &ambient, port),
+            (strict("shop") + &open + &ambient, ""),
+            (strict("shop") + &disable + &sidecar, ""),
+            (strict("istio-system") + &unset() + &open + &ambient, all),
+            (strict("istio-system") + &open + &ambient, ""),
+            (strict("istio-system") + &closed + &ambient, "spec.portLevelMtls.9090.mode error high"),
+            (closed.clone() + &ambient, ""),
+            (web("mtls: {mode: STRICT}, portLevelMtls: {9090: {mode: DISABLE}}") + &ambient, ""),
+        ] {
+            let found = places(&text, &CODE).join("; ").replace("[\"", ".").replace("\"]", "");
+            assert_eq!(found, want, "{text}");
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! Which namespaces belong to a control plane of OpenShift Service Mesh 1.x and 2.x (istio-mtls.md 8.4).
+//!
+//! `op:pkg/apis/maistra/v1/servicemeshmemberroll_types.go : IsMember`.
+
+use super::{Found, Plane, Release};
+use crate::model::issue::Issues;
+use crate::model::mesh_config::{NamespaceSelector, read_namespace_selector};
+use crate::model::{Labels, Meta, ObjectId, Options};
+use crate::yaml::Node;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The label that the operator gives to members: the control plane's namespace.
+pub(super) const LABEL: &str = "maistra.io/member-of";
+
+/// A ServiceMeshMemberRoll.
+#[derive(Debug)]
+pub struct Roll {
+    meta: Meta,
+    members: Vec<Box<str>>,
+    selectors: Vec<NamespaceSelector>,
+    /// `status.configuredMembers`, where the operator has written it.
+    configured: Option<Vec<Box<str>>>,
+}
+
+/// A ServiceMeshMember: its namespace wants to belong to a control plane.
+#[derive(Debug)]
+pub struct Member {
+    meta: Meta,
+    /// Name and namespace of the control plane.
+    plane: (Box<str>, Box<str>),
+}
+
+pub(in crate::model) fn read_roll(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Roll {
+    let spec = issues.mapping(root.get("spec"), "spec");
+    let members = issues.strings(spec.and_then(|s| s.get("members")), "spec.members");
+    let mut selectors = Vec::new();
+    for (at, node) in issues.mappings(spec.and_then(|s| s.get("memberSelectors")), "spec.memberSelectors") {
+        selectors.push(read_namespace_selector(node, &format!("spec.memberSelectors[{at}]"), issues));
+    }
+    let status = issues.mapping(root.get("status"), "status");
+    let list = status.and_then(|status| status.get("configuredMembers")).filter(|list| !list.is_null());
+    let configured = list.map(|list| issues.strings(Some(list), "status.configuredMembers"));
+    Roll { meta, members, selectors, configured }
+}
+
+pub(in crate::model) fn read_member(root: Node<'_>, meta: Meta, issues: &mut Issues) -> Member {
+    let spec = issues.mapping(root.get("spec"), "spec");
+    let plane = issues.mapping(spec.and_then(|s| s.get("controlPlaneRef")), "spec.controlPlaneRef");
+    let mut text = |key: &str| -> Box<str> {
+        let path = format!("spec.controlPlaneRef.{key}");
+        issues.string(plane.and_then(|p| p.get(key)), path).unwrap_or_default().as_ref().into()
+    };
+    let plane = (text("name"), text("namespace"));
+    Member { meta, plane }
+}
+
+/// Namespaces that selectors and `*` never take.
+fn of_the_platform(namespace: &str) -> bool {
+    let prefixed = ["kube-", "openshift-", "ibm-"].iter().any(|prefix| namespace.starts_with(prefix));
+    prefixed || matches!(namespace, "kube" | "openshift")
+}
+
+/// The members of one control plane.
+#[derive(Debug, Default)]
+pub struct Members {
+    /// The control plane's namespace, which is never a member.
+    pub plane: Arc<str>,
+    names: BTreeSet<Arc<str>>,
+    /// `["*"]`: every namespace that is none of the platform's.
+    all: bool,
+    /// Nothing in the input says who is a member.
+    pub assumed: bool,
+    /// What `assumed` means.
+    assume: bool,
+    /// `memberSelectors`: of namespaces that the input does not have nobody knows whether they are selected.
+    selects: bool,
+    /// Namespaces of the input, for which selectors have an answer.
+    known: BTreeSet<Arc<str>>,
+    /// Namespaces that belong to another control plane: what says so, and that one's namespace.
+    pub foreign: BTreeMap<Arc<str>, (ObjectId, Arc<str>)>,
+}
+
+impl Members {
+    /// Works out who belongs to a control plane; without one, to that of the first roll, member or label.
+    pub(super) fn new(found: &Found<'_>, plane: Option<&Plane>, release: Release, options: &Options) -> Self {
+        let home = plane.map_or_else(|| found.home(options), |plane| plane.namespace.clone());
+        let name = plane.map(|plane| &*plane.meta.name);
+        let wide = plane.and_then(|plane| plane.maistra.as_ref()).is_some_and(|own| own.cluster_wide);
+        let known = found.namespaces.iter().map(|namespace| namespace.meta.name.clone()).collect();
+        let mut members = Self { plane: home.clone(), assume: options.assume_injected, known, ..Self::default() };
+        let rolls = || found.rolls.iter().filter(|roll| &*roll.meta.name == "default");
+        let own = rolls().find(|roll| roll.meta.namespace == home);
+        if let Some(roll) = own {
+            members.take(found, roll, release);
+        } else if wide && release >= Release::new(2, 4) {
+            // The operator makes the roll that is missing (`op:strategy_v2_4.go : createMemberRoll`).
+            let labels = Labels::new([("istio-injection".into(), "enabled".into())]);
+            members.select(found, &[NamespaceSelector { labels, expressions: Vec::new() }]);
+        }
+        for member in found.members.iter().filter(|member| &*member.meta.name == "default") {
+            let (to, at) = (&*member.plane.0, &*member.plane.1);
+            // A control plane is one for its namespace; of the same namespace another name is a mistake, and no member.
+            if *at == *home && name.is_none_or(|name| name == to) {
+                members.names.insert(member.meta.namespace.clone());
+            } else if *at != *home {
+                members.foreign.insert(member.meta.namespace.clone(), (member.meta.id, at.into()));
+            }
+        }
+        let labelled = found.namespaces.iter().filter_map(|object| Some((object, object.meta.labels.get(LABEL)?)));
+        for (object, of) in labelled {
+            let namespace = &object.meta.name;
+            if *of == *home {
+                members.names.insert(namespace.clone());
+            } else {
+                members.foreign.insert(namespace.clone(), (object.meta.id, of.into()));
+            }
+        }
+        let said = own.is_some() || !members.names.is_empty() || (wide && release >= Release::new(2, 4));
+        members.assumed = !said;
+        for roll in rolls().filter(|roll| roll.meta.namespace != home) {
+            let names = roll.configured.as_ref().unwrap_or(&roll.members).iter().filter(|name| &***name != "*");
+            for name in names {
+                members.foreign.insert((&**name).into(), (roll.meta.id, roll.meta.namespace.clone()));
+            }
+        }
+        for other in found.planes.iter().filter(|other| other.namespace != home && other.maistra.is_some()) {
+            members.foreign.insert(other.namespace.clone(), (other.meta.id, other.namespace.clone()));
+        }
+        members.names.remove(&home);
+        members.foreign.remove(&home);
+        let names = &members.names;
+        members.foreign.retain(|namespace, _| !names.contains(namespace));
+        members
+    }
+
+    fn take(&mut self, found: &Found<'_>, roll: &Roll, release: Release) {
+        if let Some(configured) = &roll.configured {
+            self.names.extend(configured.iter().map(|name| Arc::from(&**name)));
+            return;
+        }
+        self.all = roll.members.iter().any(|name| &**name == "*");
+        self.names.extend(roll.members.iter().filter(|name| &***name != "*").map(|name| Arc::from(&**name)));
+        if release >= Release::new(2, 4) {
+            self.select(found, &roll.selectors);
+        }
+    }
+
+    fn select(&mut self, found: &Found<'_>, selectors: &[NamespaceSelector]) {
+        self.selects |= !selectors.is_empty();
+        let selected = found.namespaces.iter().filter(|namespace| {
+            let wanted = selectors.iter().any(|selector| selector.matches(&namespace.labels));
+            wanted && !of_the_platform(&namespace.meta.name)
+        });
+        self.names.extend(selected.map(|namespace| namespace.meta.name.clone()));
+    }
+
+    /// Whether a namespace is a member.
+    #[must_use]
+    pub fn has(&self, namespace: &str) -> bool {
+        if *self.plane == *namespace {
+            return false;
+        }
+        let other = self.foreign.contains_key(namespace);
+        self.names.contains(namespace)
+            || (!other && !of_the_platform(namespace) && (self.all || (self.assumed && self.assume)))
+    }
+
+    /// Whether the input cannot say if a namespace is a member: selectors decide on it, and it is not there.
+    #[must_use]
+    pub fn unclear(&self, namespace: &str) -> bool {
+        self.selects && !self.known.contains(namespace) && !self.has(namespace) && *self.plane != *namespace
+    }
+}
+
+impl Found<'_> {
+    /// Namespace of the control plane, where its own object is not in the input.
+    fn home(&self, options: &Options) -> Arc<str> {
+        let named = options.root_namespace.as_deref().map(Into::into);
+        let roll = || self.rolls.first().map(|roll| roll.meta.namespace.clone());
+        let member = || self.members.first().map(|member| Arc::from(&*member.plane.1));
+        let label = || self.namespaces.iter().find_map(|namespace| namespace.meta.labels.get(LABEL).map(Arc::from));
+        named.or_else(roll).or_else(member).or_else(label).unwrap_or_else(|| "istio-system".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::location::Sources;
+    use crate::model::{Mesh, load};
+
+    fn mesh(text: &str) -> Mesh {
+        let mut sources = Sources::default();
+        sources.add("a.yaml", text.to_owned());
+        load(sources, Options::default())
+    }
+
+    const ROLL: &str =
+        "{apiVersion: maistra.io/v1, kind: ServiceMeshMemberRoll, metadata: {name: default, namespace: cp}, ";
+
+    fn plane(version: &str, more: &str) -> String {
+        format!(
+            "{{apiVersion: maistra.io/v2, kind: ServiceMeshControlPlane, metadata: {{name: basic, namespace: cp}}, spec: {{version: {version}{more}}}}}\n---\n"
+        )
+    }
+
+    fn namespace(name: &str, labels: &str) -> String {
+        format!("---\n{{apiVersion: v1, kind: Namespace, metadata: {{name: {name}, labels: {{{labels}}}}}}}\n")
+    }
+
+    #[test]
+    fn rolls_members_labels_and_nothing() {
+        let roll = |spec: &str| format!("{ROLL}{spec}}}\n");
+        let member = "{apiVersion: maistra.io/v1, kind: ServiceMeshMember, metadata: {name: default, namespace: shop}, spec: {controlPlaneRef: {name: basic, namespace: cp}}}";
+        let (labelled, bare) = (namespace("shop", "team: a"), namespace("shop", ""));
+        let selectors = "spec: {memberSelectors: [{matchLabels: {team: a}}]}";
+        // Version, more of the control plane, the rest, is `shop` a member, does istiod see it, is it assumed.
+        let rows: [(&str, &str, String, bool, bool, bool); 13] = [
+            ("v2.4", "", roll("spec: {members: [shop]}"), true, true, false),
+            ("v2.4", "", roll("spec: {members: [other]}"), false, false, false),
+            ("v2.4", "", roll("spec: {members: ['*']}"), true, true, false),
+            ("v2.4", "", roll(selectors) + &labelled, true, true, false),
+            ("v2.3", "", roll(selectors) + &labelled, false, false, false),
+            ("v2.4", "", roll(selectors) + &bare, false, false, false),
+            ("v2.4", "", roll("spec: {members: [shop]}, status: {configuredMembers: []}"), false, false, false),
+            ("v2.4", "", member.to_owned(), true, true, false),
+            ("v2.4", "", namespace("shop", "maistra.io/member-of: cp"), true, true, false),
+            ("v2.4", "", bare.clone(), true, true, true),
+            ("v2.4", ", mode: ClusterWide", bare.clone(), false, true, false),
+            ("v2.4", ", mode: ClusterWide", namespace("shop", "istio-injection: enabled"), true, true, false),
+            (
+                "v2.3",
+                ", techPreview: {controlPlaneMode: ClusterScoped}",
+                roll("spec: {members: []}"),
+                false,
+                true,
+                false,
+            ),
+        ];
+        for (version, more, rest, is, seen, assumed) in rows {
+            let mesh = mesh(&(plane(version, more) + &rest));
+            let members = mesh.control.as_ref().and_then(|control| control.members.as_ref()).expect("members");
+            assert_eq!(
+                (members.has("shop"), mesh.sees("shop"), members.assumed),
+                (is, seen, assumed),
+                "{version} {more} {rest}"
+            );
+            assert!(!members.has("cp") && mesh.sees("cp"));
+            assert!(!members.has("kube-system") && !members.has("openshift-monitoring"));
+        }
+    }
+
+    #[test]
+    fn two_control_planes_are_two_meshes() {
+        let other = "---\n{apiVersion: maistra.io/v2, kind: ServiceMeshControlPlane, metadata: {name: basic, namespace: cp2}, spec: {version: v2.4}}\n---\n{apiVersion: maistra.io/v1, kind: ServiceMeshMemberRoll, metadata: {name: default, namespace: cp2}, spec: {members: [pay]}}\n";
+        let text = plane("v2.4", "") + ROLL + "spec: {members: [shop]}}\n" + other;
+        let tainted = |mesh: &Mesh| -> Vec<String> {
+            let names = mesh.taints.iter().filter_map(|taint| match &taint.scope {
+                crate::model::Scope::Namespace(name) => Some(name.to_string()),
+                _ => None,
+            });
+            names.collect()
+        };
+        let first = mesh(&text);
+        assert_eq!((&*first.root, tainted(&first)), ("cp", vec!["cp2".to_owned(), "pay".to_owned()]));
+        let mut sources = Sources::default();
+        sources.add("a.yaml", text);
+        let second = load(sources, Options { root_namespace: Some("cp2".to_owned()), ..Options::default() });
+        assert_eq!((&*second.root, tainted(&second)), ("cp2", vec!["cp".to_owned(), "shop".to_owned()]));
+    }
+
+    #[test]
+    fn a_selector_leaves_namespaces_open_that_are_not_in_the_input() {
+        let text = plane("v2.4", "") + ROLL + "spec: {memberSelectors: [{matchLabels: {team: a}}]}}";
+        let mesh = mesh(&text);
+        let members = mesh.control.as_ref().and_then(|control| control.members.as_ref()).expect("members");
+        assert!(members.unclear("shop") && !members.unclear("cp"));
+    }
+}
