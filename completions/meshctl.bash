@@ -1,3 +1,12 @@
+_meshctl_names() {
+    local word="${COMP_LINE:0:COMP_POINT}" name
+    word="${word##*[[:space:]]}"
+    COMPREPLY=()
+    while IFS= read -r name; do
+        [[ ${name} == "${word}"* ]] && COMPREPLY+=("${name#"${word%"$1"}"}")
+    done < <("${COMP_WORDS[0]}" __complete "$2" -- "${COMP_WORDS[@]:1}" 2>/dev/null)
+}
+
 _meshctl() {
     local i cur prev opts cmd
     COMPREPLY=()
@@ -16,11 +25,17 @@ _meshctl() {
             ",$1")
                 cmd="meshctl"
                 ;;
+            meshctl,__complete)
+                cmd="meshctl__subcmd____complete"
+                ;;
             meshctl,authz-check)
                 cmd="meshctl__subcmd__authz__subcmd__check"
                 ;;
             meshctl,completion)
                 cmd="meshctl__subcmd__completion"
+                ;;
+            meshctl,doctor)
+                cmd="meshctl__subcmd__doctor"
                 ;;
             meshctl,explain)
                 cmd="meshctl__subcmd__explain"
@@ -34,14 +49,23 @@ _meshctl() {
             meshctl,pcap-verify)
                 cmd="meshctl__subcmd__pcap__subcmd__verify"
                 ;;
+            meshctl,snapshot)
+                cmd="meshctl__subcmd__snapshot"
+                ;;
             meshctl,tls-check)
                 cmd="meshctl__subcmd__tls__subcmd__check"
+                ;;
+            meshctl__subcmd__help,__complete)
+                cmd="meshctl__subcmd__help__subcmd____complete"
                 ;;
             meshctl__subcmd__help,authz-check)
                 cmd="meshctl__subcmd__help__subcmd__authz__subcmd__check"
                 ;;
             meshctl__subcmd__help,completion)
                 cmd="meshctl__subcmd__help__subcmd__completion"
+                ;;
+            meshctl__subcmd__help,doctor)
+                cmd="meshctl__subcmd__help__subcmd__doctor"
                 ;;
             meshctl__subcmd__help,explain)
                 cmd="meshctl__subcmd__help__subcmd__explain"
@@ -55,6 +79,9 @@ _meshctl() {
             meshctl__subcmd__help,pcap-verify)
                 cmd="meshctl__subcmd__help__subcmd__pcap__subcmd__verify"
                 ;;
+            meshctl__subcmd__help,snapshot)
+                cmd="meshctl__subcmd__help__subcmd__snapshot"
+                ;;
             meshctl__subcmd__help,tls-check)
                 cmd="meshctl__subcmd__help__subcmd__tls__subcmd__check"
                 ;;
@@ -65,7 +92,7 @@ _meshctl() {
 
     case "${cmd}" in
         meshctl)
-            opts="-h -V --color --help --version tls-check pcap-verify authz-check lint explain completion help"
+            opts="-h -V --color --help --version tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -82,8 +109,30 @@ _meshctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        meshctl__subcmd____complete)
+            opts="-h -V --color --help --version contexts namespaces pods"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         meshctl__subcmd__authz__subcmd__check)
-            opts="-f -n -o -h -V --filename --namespace --at --warn-within --all --clusters --certs --compat --output --fail-on --color --help --version"
+            opts="-f -n -s -o -h -V --filename --namespace --all-pods --save --kubeconfig --context --server --token --certificate-authority --insecure-skip-tls-verify --as --as-group --request-timeout --at --warn-within --all --clusters --certs --compat --output --fail-on --color --help --version"
+            if [[ ${cur} != -* && ${prev} == authz-check ]] ; then
+                _meshctl_names "${cur}" pods
+                return 0
+            fi
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -98,10 +147,50 @@ _meshctl() {
                     return 0
                     ;;
                 --namespace)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 -n)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    _meshctl_names "${cur}" contexts
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -137,7 +226,7 @@ _meshctl() {
                     COMPREPLY=()
                     ;;
             esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            _meshctl_names "${cur}" pods
             return 0
             ;;
         meshctl__subcmd__completion)
@@ -147,6 +236,88 @@ _meshctl() {
                 return 0
             fi
             case "${prev}" in
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__doctor)
+            opts="-n -A -s -i -o -h -V --namespace --all-namespaces --revision --kubeconfig --context --server --token --certificate-authority --insecure-skip-tls-verify --as --as-group --request-timeout --istio-namespace --strict-read --output --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -n)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    _meshctl_names "${cur}" contexts
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --istio-namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -i)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --color)
                     COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
@@ -177,8 +348,22 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help)
-            opts="tls-check pcap-verify authz-check lint explain completion help"
+            opts="tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd____complete)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -205,6 +390,20 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__help__subcmd__completion)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        meshctl__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -274,6 +473,20 @@ _meshctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        meshctl__subcmd__help__subcmd__snapshot)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         meshctl__subcmd__help__subcmd__tls__subcmd__check)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -289,18 +502,62 @@ _meshctl() {
             return 0
             ;;
         meshctl__subcmd__lint)
-            opts="-n -o -h -V --namespace --config --mesh-config --root-namespace --trust-domain --istiod-env --istio-version --select --ignore --min-severity --min-confidence --no-ignores --output --fail-on --allow-empty --init --show-settings --show-files --color --help --version"
+            opts="-n -A -s -i -o -h -V --cluster --namespace --all-namespaces --kubeconfig --context --server --token --certificate-authority --insecure-skip-tls-verify --as --as-group --request-timeout --istio-namespace --strict-read --config --mesh-config --root-namespace --trust-domain --istiod-env --revision --istio-version --select --ignore --min-severity --min-confidence --no-ignores --output --fail-on --allow-empty --init --show-settings --show-files --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --namespace)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 -n)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --kubeconfig)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    _meshctl_names "${cur}" contexts
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --istio-namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -i)
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 --config)
@@ -312,7 +569,7 @@ _meshctl() {
                     return 0
                     ;;
                 --root-namespace)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 --trust-domain)
@@ -320,6 +577,10 @@ _meshctl() {
                     return 0
                     ;;
                 --istiod-env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --revision)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -412,8 +673,94 @@ _meshctl() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        meshctl__subcmd__snapshot)
+            opts="-o -n -A -s -i -h -V --output --force --allow-partial --namespace --all-namespaces --root-namespace --revision --kubeconfig --context --server --token --certificate-authority --insecure-skip-tls-verify --as --as-group --request-timeout --istio-namespace --strict-read --color --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -n)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --root-namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --revision)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kubeconfig)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    _meshctl_names "${cur}" contexts
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --istio-namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -i)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         meshctl__subcmd__tls__subcmd__check)
-            opts="-f -n -A -l -o -h -V --filename --namespace --all-namespaces --mesh-config --root-namespace --trust-domain --istiod-env --istio-version --assume-injected --from --to --selector --status --output --expand --why --matrix --compat --fail-on --color --help --version"
+            opts="-f -n -A -s -i -l -o -h -V --filename --namespace --all-namespaces --kubeconfig --context --server --token --certificate-authority --insecure-skip-tls-verify --as --as-group --request-timeout --istio-namespace --strict-read --mesh-config --root-namespace --trust-domain --istiod-env --revision --istio-version --assume-injected --from --to --selector --status --output --expand --why --matrix --compat --fail-on --color --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -428,11 +775,55 @@ _meshctl() {
                     return 0
                     ;;
                 --namespace)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 -n)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                --kubeconfig)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    _meshctl_names "${cur}" contexts
+                    return 0
+                    ;;
+                --server)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --token)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --certificate-authority)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --as-group)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --request-timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --istio-namespace)
+                    _meshctl_names "${cur}" namespaces
+                    return 0
+                    ;;
+                -i)
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 --mesh-config)
@@ -440,7 +831,7 @@ _meshctl() {
                     return 0
                     ;;
                 --root-namespace)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" namespaces
                     return 0
                     ;;
                 --trust-domain)
@@ -448,6 +839,10 @@ _meshctl() {
                     return 0
                     ;;
                 --istiod-env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --revision)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -460,7 +855,7 @@ _meshctl() {
                     return 0
                     ;;
                 --from)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    _meshctl_names "${cur}" pods
                     return 0
                     ;;
                 --to)

@@ -33,15 +33,28 @@ complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "tls-check" -d 'Who 
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "lint" -d 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "snapshot" -d 'What the other commands would read of a live cluster, as one file: for later, and for places without it'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "doctor" -d 'What meshctl may read of a live cluster, what it may not, and what that costs'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "__complete" -d 'The names that a completion script offers'
 complete -c meshctl -n "__fish_meshctl_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s f -l filename -d 'File, folder or glob to read; - for standard input. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s f -l filename -d 'File, folder or glob to read, in place of the live cluster; - for standard input. Repeatable' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s n -l namespace -d 'Only services of this namespace; also the namespace of objects that name none. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l kubeconfig -d 'The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l context -d 'The context of the kubeconfig to use' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s s -l server -d 'The address of the API server' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l token -d 'The bearer token' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l certificate-authority -d 'The CA that the API server\'s certificate must build to' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l as -d 'The user to impersonate' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l as-group -d 'A group to impersonate. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l request-timeout -d 'How long one request may take, retries included: 1s, 2m; 0 waits for ever' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s i -l istio-namespace -d 'The namespace of Istio\'s control plane' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l mesh-config -d 'The mesh\'s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l trust-domain -d 'The mesh\'s trust domain' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l revision -d 'The control plane to judge: it sees the objects and injects the pods of its revision' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l istio-version -d 'The Istio version whose rules apply, 1.0 to the newest, such as 1.4 or 1.26' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l assume-injected -d 'Count namespaces that the input does not have as injected' -r -f -a "true\t''
 false\t''"
@@ -50,7 +63,7 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l to -d 'Onl
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s l -l selector -d 'Only Services with these labels' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l status -d 'Only these statuses: conflict, plaintext, tls, conditional, mixed, unknown, ok, outside' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l compat -d 'The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] [SERVICE], for 1.0 [SERVICE]. Implies that --istio-version; the true verdict goes to standard error' -r -f -a "istioctl-1.0\t'`istioctl authn tls-check` of 1.0'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l compat -d 'The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] and a SERVICE, for 1.0 the SERVICE alone. Implies that --istio-version; the true verdict goes to standard error' -r -f -a "istioctl-1.0\t'`istioctl authn tls-check` of 1.0'
 istioctl-1.1\t'Of 1.1'
 istioctl-1.2\t'Of 1.2'
 istioctl-1.3\t'Of 1.3'
@@ -60,7 +73,9 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l fail-on -d
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
-complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s A -l all-namespaces -d 'All namespaces: what files are read with anyway'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -s A -l all-namespaces -d 'All namespaces: what files are read with anyway; of a cluster by default the context\'s'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate: whoever answers is believed'
+complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l strict-read -d 'What could not be read ends the run, in place of UNKNOWN rows and a finding'
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l expand -d 'One row for each client and endpoint, in place of groups'
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l why -d 'For each row the chain of decisions: object, file, line and field; and what mends a CONFLICT'
 complete -c meshctl -n "__fish_meshctl_using_subcommand tls-check" -l matrix -d 'The grid of clients and services'
@@ -89,7 +104,16 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -l sha256 -
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand pcap-verify" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s f -l filename -d 'Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable' -r
-complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s n -l namespace -d 'Only proxies of this namespace. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s n -l namespace -d 'Only proxies of this namespace; of a cluster the namespace of the pod, by default the context\'s. Repeatable with -f' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l save -d 'Keep the dumps in this folder, as POD.NAMESPACE.json; never over other content' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l kubeconfig -d 'The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l context -d 'The context of the kubeconfig to use' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s s -l server -d 'The address of the API server' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l token -d 'The bearer token' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l certificate-authority -d 'The CA that the API server\'s certificate must build to' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l as -d 'The user to impersonate' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l as-group -d 'A group to impersonate. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l request-timeout -d 'How long one request may take, retries included: 1s, 2m; 0 waits for ever' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l at -d 'The time that certificates are judged at, RFC 3339; by default now' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l warn-within -d 'A certificate with less time left expires soon: 12h, 7d; by default a quarter of its lifetime, at most 30 days' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l compat -d 'The table of an older command, with its errors; they are named on standard error' -r -f -a "istioctl-1.6\t'`istioctl experimental authz check` of 1.6.0 to 1.7.0'"
@@ -98,17 +122,29 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l fail-on 
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l all-pods -d 'Every pod of the workload, or without a name of the namespace, in place of the first ready one'
+complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate: whoever answers is believed'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l all -d 'Every listener: those for calls of the workload itself, and of the proxy, one row for each chain'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l clusters -d 'What the proxy sends: for each cluster and endpoint what crosses, and who the server must be'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -l certs -d 'The certificates, with their chains'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand authz-check" -s V -l version -d 'Print version'
-complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s n -l namespace -d 'The namespace of objects that name none' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s n -l namespace -d 'The namespace of objects that name none (by default `default`); with --cluster the one to read' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l kubeconfig -d 'The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l context -d 'The context of the kubeconfig to use' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s s -l server -d 'The address of the API server' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l token -d 'The bearer token' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l certificate-authority -d 'The CA that the API server\'s certificate must build to' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l as -d 'The user to impersonate' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l as-group -d 'A group to impersonate. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l request-timeout -d 'How long one request may take, retries included: 1s, 2m; 0 waits for ever' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s i -l istio-namespace -d 'The namespace of Istio\'s control plane' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l config -d 'The settings, in place of the nearest meshctl.yaml upward from the first PATH' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l mesh-config -d 'The mesh\'s configuration (meshConfig, or the ConfigMap that holds it), in place of what the input has' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l root-namespace -d 'The root namespace, where mesh-wide policies live' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l trust-domain -d 'The mesh\'s trust domain' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l istiod-env -d 'A variable of istiod\'s environment that differs from Istio\'s default. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l revision -d 'The control plane to judge: it sees the objects and injects the pods of its revision' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l istio-version -d 'The Istio version whose rules apply, 1.0 to the newest, such as 1.4 or 1.26' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l select -d 'Only these rules: code (MC0201), name (plaintext-to-strict) or beginning (MC02)' -r
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l ignore -d 'Not these rules: code, name or beginning' -r
@@ -126,6 +162,10 @@ never\t'Nothing'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l cluster -d 'Read the live cluster, in place of files'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s A -l all-namespaces -d 'With --cluster: all namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate: whoever answers is believed'
+complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l strict-read -d 'What could not be read ends the run, in place of UNKNOWN rows and a finding'
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l no-ignores -d 'Show also what comments and annotations in the manifests ignore'
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l allow-empty -d 'Exit code 0, not 3, where there is nothing to check: for hooks that pass the files that changed'
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l init -d 'Write a commented meshctl.yaml (or the file of --config), and do nothing else; never over one that is there'
@@ -133,6 +173,49 @@ complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l show-settings -
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -l show-files -d 'Print the files that would be read, and do nothing else'
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand lint" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s o -l output -d 'File to write, for its owner only; - for standard output' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s n -l namespace -d 'Only this namespace, and those of the control plane; by default the context\'s. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l root-namespace -d 'The root namespace, where mesh-wide policies live, if the mesh\'s configuration cannot be read' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l revision -d 'The revision of the control plane; by default `default`, or the only one' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l kubeconfig -d 'The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l context -d 'The context of the kubeconfig to use' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s s -l server -d 'The address of the API server' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l token -d 'The bearer token' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l certificate-authority -d 'The CA that the API server\'s certificate must build to' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l as -d 'The user to impersonate' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l as-group -d 'A group to impersonate. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l request-timeout -d 'How long one request may take, retries included: 1s, 2m; 0 waits for ever' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s i -l istio-namespace -d 'The namespace of Istio\'s control plane' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l force -d 'Write over a file that is there'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l allow-partial -d 'Exit code 0 also where something could not be read; the file says what'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s A -l all-namespaces -d 'All namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate: whoever answers is believed'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -l strict-read -d 'What could not be read ends the run, in place of UNKNOWN rows and a finding'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand snapshot" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s n -l namespace -d 'For this namespace, and those of the control plane; by default the context\'s. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l revision -d 'The revision of the control plane; by default `default`, or the only one' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l kubeconfig -d 'The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l context -d 'The context of the kubeconfig to use' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s s -l server -d 'The address of the API server' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l token -d 'The bearer token' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l certificate-authority -d 'The CA that the API server\'s certificate must build to' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l as -d 'The user to impersonate' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l as-group -d 'A group to impersonate. Repeatable' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l request-timeout -d 'How long one request may take, retries included: 1s, 2m; 0 waits for ever' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s i -l istio-namespace -d 'The namespace of Istio\'s control plane' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s o -l output -d 'Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit' -r
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s A -l all-namespaces -d 'For all namespaces'
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l insecure-skip-tls-verify -d 'Do not check the API server\'s certificate: whoever answers is believed'
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -l strict-read -d 'What could not be read ends the run, in place of UNKNOWN rows and a finding'
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c meshctl -n "__fish_meshctl_using_subcommand explain" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
 always\t'Always'
 never\t'Never'"
@@ -143,10 +226,18 @@ always\t'Always'
 never\t'Never'"
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c meshctl -n "__fish_meshctl_using_subcommand completion" -s V -l version -d 'Print version'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "lint" -d 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "completion" -d 'Print a completion script for a shell'
-complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint explain completion help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -l color -d 'When to colour the output' -r -f -a "auto\t'On a terminal, unless NO_COLOR is set'
+always\t'Always'
+never\t'Never'"
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c meshctl -n "__fish_meshctl_using_subcommand __complete" -s V -l version -d 'Print version'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "tls-check" -d 'Who may call whom, with what, and does it work: the matrix of PeerAuthentication and DestinationRule'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "pcap-verify" -d 'What crossed the wire: each flow of a packet capture as mutual TLS, TLS, plaintext or unknown, with the evidence'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "authz-check" -d 'What the proxies were told: listeners, certificates, mTLS and authorization, out of Envoy config dumps'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "lint" -d 'Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "snapshot" -d 'What the other commands would read of a live cluster, as one file: for later, and for places without it'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "doctor" -d 'What meshctl may read of a live cluster, what it may not, and what that costs'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "explain" -d 'Explain a failure code (F2), a finding code (MC0001), or an error text from a log'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "completion" -d 'Print a completion script for a shell'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "__complete" -d 'The names that a completion script offers'
+complete -c meshctl -n "__fish_meshctl_using_subcommand help; and not __fish_seen_subcommand_from tls-check pcap-verify authz-check lint snapshot doctor explain completion __complete help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

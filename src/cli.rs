@@ -1,5 +1,6 @@
 //! The command line: clap types only.
 
+use crate::location::is_namespace_name;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 /// Proves from policies, proxies and packets whether service mesh traffic is mutual TLS.
@@ -18,6 +19,29 @@ pub struct Cli {
     /// The command.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// A namespace without a name is the default one, as kubectl has it: as if it was not typed.
+    pub fn tidy(&mut self) {
+        let named = |name: &String| !name.is_empty();
+        match &mut self.command {
+            Command::TlsCheck(args) => args.namespace.retain(named),
+            Command::AuthzCheck(args) => args.namespace.retain(named),
+            Command::Snapshot(args) => args.namespace.retain(named),
+            Command::Doctor(args) => args.namespace.retain(named),
+            Command::Lint(args) => args.namespace = args.namespace.take().filter(named),
+            _ => {}
+        }
+    }
+}
+
+/// A namespace's name is a label of RFC 1123 (`k8s.io/apimachinery`, `pkg/util/validation : IsDNS1123Label`), or empty.
+fn namespace(text: &str) -> Result<String, String> {
+    if text.is_empty() || is_namespace_name(text) {
+        return Ok(text.to_owned());
+    }
+    Err("a namespace has up to 63 lower-case letters, digits and hyphens, none of the hyphens first or last".to_owned())
 }
 
 /// When to colour.
@@ -42,10 +66,17 @@ pub enum Command {
     AuthzCheck(Box<AuthzCheck>),
     /// Mistakes in manifests that break mutual TLS, or that leave traffic unencrypted.
     Lint(Box<Lint>),
+    /// What the other commands would read of a live cluster, as one file: for later, and for places without it.
+    Snapshot(Box<Snapshot>),
+    /// What meshctl may read of a live cluster, what it may not, and what that costs.
+    Doctor(Box<Doctor>),
     /// Explain a failure code (F2), a finding code (MC0001), or an error text from a log.
     Explain(Explain),
     /// Print a completion script for a shell.
     Completion(Completion),
+    /// The names that a completion script offers.
+    #[command(name = "__complete", hide = true)]
+    Complete(Complete),
 }
 
 /// `meshctl tls-check`.
@@ -65,16 +96,22 @@ pub struct TlsCheck {
     /// The service, as --to.
     #[arg(value_name = "HOST[:PORT]", conflicts_with = "to")]
     pub host: Option<String>,
+    /// With --compat: more arguments, which the old commands ignored; else an error.
+    #[arg(value_name = "ARGUMENT", hide = true)]
+    pub more: Vec<String>,
 
-    /// File, folder or glob to read; - for standard input. Repeatable.
+    /// File, folder or glob to read, in place of the live cluster; - for standard input. Repeatable.
     #[arg(short, long, value_name = "PATH", action = ArgAction::Append, help_heading = "Input")]
     pub filename: Vec<String>,
     /// Only services of this namespace; also the namespace of objects that name none. Repeatable.
-    #[arg(short, long, value_name = "NAMESPACE", action = ArgAction::Append, help_heading = "Input", conflicts_with = "all_namespaces")]
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, action = ArgAction::Append, help_heading = "Input", conflicts_with = "all_namespaces")]
     pub namespace: Vec<String>,
-    /// All namespaces: what files are read with anyway.
+    /// All namespaces: what files are read with anyway; of a cluster by default the context's.
     #[arg(short = 'A', long, help_heading = "Input")]
     pub all_namespaces: bool,
+    /// The live cluster to read where there is no -f.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// What is true of the mesh.
     #[command(flatten)]
     pub mesh: MeshArgs,
@@ -107,8 +144,8 @@ pub struct TlsCheck {
     /// The grid of clients and services.
     #[arg(long, help_heading = "Output")]
     pub matrix: bool,
-    /// The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] [SERVICE],
-    /// for 1.0 [SERVICE]. Implies that --istio-version; the true verdict goes to standard error.
+    /// The table of an older `istioctl authn tls-check`, byte for byte, with its arguments: POD[.NAMESPACE] and a SERVICE,
+    /// for 1.0 the SERVICE alone. Implies that --istio-version; the true verdict goes to standard error.
     #[arg(
         long,
         value_enum,
@@ -146,6 +183,54 @@ pub enum TlsCompat {
     Istioctl15,
 }
 
+/// Which cluster, and as whom: kubectl's flags, with kubectl's defaults.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ConnectArgs {
+    /// The kubeconfig file; by default those of KUBECONFIG, else ~/.kube/config.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<String>,
+    /// The context of the kubeconfig to use.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The address of the API server.
+    #[arg(short = 's', long, value_name = "URL")]
+    pub server: Option<String>,
+    /// The bearer token.
+    #[arg(long, value_name = "TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// The CA that the API server's certificate must build to.
+    #[arg(long, value_name = "FILE")]
+    pub certificate_authority: Option<String>,
+    /// Do not check the API server's certificate: whoever answers is believed.
+    #[arg(long)]
+    pub insecure_skip_tls_verify: bool,
+    /// The user to impersonate.
+    #[arg(long = "as", value_name = "USER")]
+    pub as_user: Option<String>,
+    /// A group to impersonate. Repeatable.
+    #[arg(long, value_name = "GROUP", action = ArgAction::Append, requires = "as_user")]
+    pub as_group: Vec<String>,
+    /// How long one request may take, retries included: 1s, 2m; 0 waits for ever.
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    pub request_timeout: String,
+}
+
+/// A cluster that is read, and which mesh of it.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// Which cluster, and as whom.
+    #[command(flatten)]
+    pub connect: ConnectArgs,
+    /// The namespace of Istio's control plane.
+    #[arg(short = 'i', long, value_name = "NAMESPACE", value_parser = namespace, default_value = "istio-system")]
+    pub istio_namespace: String,
+    /// What could not be read ends the run, in place of UNKNOWN rows and a finding.
+    #[arg(long)]
+    pub strict_read: bool,
+}
+
 /// What is true of the mesh, where the manifests do not say it.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Mesh")]
@@ -154,7 +239,7 @@ pub struct MeshArgs {
     #[arg(long, value_name = "FILE")]
     pub mesh_config: Option<String>,
     /// The root namespace, where mesh-wide policies live.
-    #[arg(long, value_name = "NAMESPACE")]
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace)]
     pub root_namespace: Option<String>,
     /// The mesh's trust domain.
     #[arg(long, value_name = "DOMAIN")]
@@ -242,12 +327,21 @@ Examples:
 )]
 pub struct Lint {
     /// Files, folders or globs to read; - for standard input.
-    #[arg(value_name = "PATH", required_unless_present_any = ["init", "show_settings"])]
+    #[arg(value_name = "PATH", required_unless_present_any = ["init", "show_settings", "live"], conflicts_with = "live")]
     pub paths: Vec<String>,
 
-    /// The namespace of objects that name none.
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default", help_heading = "Input")]
-    pub namespace: String,
+    /// Read the live cluster, in place of files.
+    #[arg(id = "live", long = "cluster", help_heading = "Input", conflicts_with = "show_files")]
+    pub live: bool,
+    /// The namespace of objects that name none (by default `default`); with --cluster the one to read.
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, help_heading = "Input")]
+    pub namespace: Option<String>,
+    /// With --cluster: all namespaces.
+    #[arg(short = 'A', long, help_heading = "Input", requires = "live", conflicts_with = "namespace")]
+    pub all_namespaces: bool,
+    /// The live cluster to read with --cluster.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
     /// The settings, in place of the nearest meshctl.yaml upward from the first PATH.
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub config: Option<String>,
@@ -364,6 +458,8 @@ pub enum MinGrade {
     after_help = "Exit codes: 0 nothing that --fail-on names, 1 something that it names, 2 usage or input error, 3 nothing to check.
 
 Examples:
+  meshctl authz-check details-v1-688965fbdf-b9w5w.bookinfo
+  meshctl authz-check deploy/details -n bookinfo --clusters --save dumps
   meshctl authz-check -f details.json
   meshctl authz-check -f dumps/ deploy/details-v1 -o wide
   meshctl authz-check -f productpage.json --clusters
@@ -371,16 +467,25 @@ Examples:
   kubectl exec POD -c istio-proxy -- pilot-agent request GET config_dump | meshctl authz-check -f -"
 )]
 pub struct AuthzCheck {
-    /// Only proxies of this pod or workload, out of the input.
+    /// The pod, or the workload, whose proxy is asked in the live cluster; with -f only its proxies, out of the input.
     #[arg(value_name = "POD[.NAMESPACE] | KIND/NAME")]
     pub pod: Option<String>,
 
     /// Config dump to read, also compressed with gzip or zstd; file, folder or glob; - for standard input. Repeatable.
     #[arg(short, long, value_name = "PATH", action = ArgAction::Append, help_heading = "Input")]
     pub filename: Vec<String>,
-    /// Only proxies of this namespace. Repeatable.
-    #[arg(short, long, value_name = "NAMESPACE", action = ArgAction::Append, help_heading = "Input")]
+    /// Only proxies of this namespace; of a cluster the namespace of the pod, by default the context's. Repeatable with -f.
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, action = ArgAction::Append, help_heading = "Input")]
     pub namespace: Vec<String>,
+    /// Every pod of the workload, or without a name of the namespace, in place of the first ready one.
+    #[arg(long, help_heading = "Input", conflicts_with = "filename")]
+    pub all_pods: bool,
+    /// Keep the dumps in this folder, as POD.NAMESPACE.json; never over other content.
+    #[arg(long, value_name = "DIR", help_heading = "Input", conflicts_with = "filename")]
+    pub save: Option<String>,
+    /// The live cluster to read where there is no -f.
+    #[command(flatten)]
+    pub cluster: ConnectArgs,
 
     /// The time that certificates are judged at, RFC 3339; by default now.
     #[arg(long, value_name = "TIME", help_heading = "Judging")]
@@ -443,4 +548,93 @@ pub struct Completion {
     /// The shell.
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+/// `meshctl __complete`.
+#[derive(Debug, Args)]
+pub struct Complete {
+    /// What is to be completed.
+    #[arg(value_enum)]
+    pub what: Names,
+    /// The command line so far.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}
+
+/// What `__complete` offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Names {
+    /// Contexts of the kubeconfig.
+    Contexts,
+    /// Namespaces of the cluster.
+    Namespaces,
+    /// Pods of the namespace.
+    Pods,
+}
+
+/// `meshctl snapshot`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 everything was read, 2 something was not (unless --allow-partial), or a usage or cluster error.
+
+The file holds manifests as kubectl get -o yaml shows them, with the environment of containers; no Secret is read.
+
+Examples:
+  meshctl snapshot -A -o mesh.yaml && meshctl tls-check -f mesh.yaml
+  meshctl snapshot -n bookinfo | meshctl lint -"
+)]
+pub struct Snapshot {
+    /// File to write, for its owner only; - for standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-", help_heading = "Output")]
+    pub output: String,
+    /// Write over a file that is there.
+    #[arg(long, help_heading = "Output")]
+    pub force: bool,
+    /// Exit code 0 also where something could not be read; the file says what.
+    #[arg(long, help_heading = "Output", conflicts_with = "strict_read")]
+    pub allow_partial: bool,
+    /// Only this namespace, and those of the control plane; by default the context's. Repeatable.
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, action = ArgAction::Append, help_heading = "Input", conflicts_with = "all_namespaces")]
+    pub namespace: Vec<String>,
+    /// All namespaces.
+    #[arg(short = 'A', long, help_heading = "Input")]
+    pub all_namespaces: bool,
+    /// The root namespace, where mesh-wide policies live, if the mesh's configuration cannot be read.
+    #[arg(long, value_name = "NAMESPACE", value_parser = namespace, help_heading = "Input")]
+    pub root_namespace: Option<String>,
+    /// The revision of the control plane; by default `default`, or the only one.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    pub revision: Option<String>,
+    /// The live cluster to read.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// `meshctl doctor`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all that meshctl needs is allowed, 1 something is missing, 2 usage error, or the cluster cannot be reached.
+
+Examples:
+  meshctl doctor
+  meshctl doctor -A --as system:serviceaccount:ci:meshctl
+  meshctl doctor -n bookinfo -o json"
+)]
+pub struct Doctor {
+    /// For this namespace, and those of the control plane; by default the context's. Repeatable.
+    #[arg(short, long, value_name = "NAMESPACE", value_parser = namespace, action = ArgAction::Append, help_heading = "Input", conflicts_with = "all_namespaces")]
+    pub namespace: Vec<String>,
+    /// For all namespaces.
+    #[arg(short = 'A', long, help_heading = "Input")]
+    pub all_namespaces: bool,
+    /// The revision of the control plane; by default `default`, or the only one.
+    #[arg(long, value_name = "NAME", help_heading = "Input")]
+    pub revision: Option<String>,
+    /// The live cluster to ask.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
+    /// Format, with =PATH to write it to a file; repeatable. One of table, wide, full, concise, json, yaml, csv, markdown, name, sarif, github, gitlab, junit.
+    #[arg(short, long, value_name = "FORMAT[=PATH]", action = ArgAction::Append, help_heading = "Output")]
+    pub output: Vec<String>,
 }

@@ -2,6 +2,7 @@
 
 use crate::location::{Location, ObjectRef, Path};
 use crate::words;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -101,6 +102,8 @@ codes! {
     WRONG_INDENTATION_OF_TLS = "MC0008" "wrong-indentation-of-tls" Warning;
     /// A kind that does not exist in a group that meshctl judges, or one edit away from a kind that does.
     UNKNOWN_KIND = "MC0009" "unknown-kind" Error;
+    /// Objects of a live cluster that could not be read: not allowed, timed out, or an answer that does not decode.
+    NOT_READ = "MC0010" "not-read" Error;
     /// A selector policy in the root namespace: it applies to nothing.
     ROOT_NAMESPACE_SELECTOR_IGNORED = "MC0101" "root-namespace-selector-ignored" Error;
     /// A policy of which nothing counts, because an older one of its level does.
@@ -370,6 +373,15 @@ impl Finding {
             fix: None,
             edges: Vec::new(),
             origin: None,
+        }
+    }
+
+    /// The message, with the file that the document was made from: what stands in a rendered manifest is mended there.
+    #[must_use]
+    pub fn said(&self) -> Cow<'_, str> {
+        match &self.origin {
+            Some(origin) => format!("{} (from {origin})", self.message).into(),
+            None => self.message.as_str().into(),
         }
     }
 }

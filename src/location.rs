@@ -53,6 +53,8 @@ pub struct Source {
     pub path: Arc<str>,
     /// The whole text, without a byte order mark.
     pub text: Arc<str>,
+    /// Nobody can open it in an editor: its places have no line.
+    pub live: bool,
     lines: OnceLock<Vec<u32>>,
 }
 
@@ -79,7 +81,17 @@ pub struct Sources(Vec<Source>);
 impl Sources {
     /// Adds a source and returns its number. A text must be shorter than 4 GiB; the reader checks that.
     pub fn add(&mut self, path: &str, text: String) -> SourceId {
-        self.0.push(Source { path: path.into(), text: text.into(), lines: OnceLock::new() });
+        self.push(path.into(), text.into(), false)
+    }
+
+    /// Adds an object that was read from a live cluster: `path` names it, `text` may be shared with its neighbours.
+    /// Places in it have line 1, column 1.
+    pub fn add_live(&mut self, path: &str, text: Arc<str>) -> SourceId {
+        self.push(path.into(), text, true)
+    }
+
+    fn push(&mut self, path: Arc<str>, text: Arc<str>, live: bool) -> SourceId {
+        self.0.push(Source { path, text, live, lines: OnceLock::new() });
         SourceId(u32::try_from(self.0.len() - 1).unwrap_or(u32::MAX))
     }
 
@@ -97,7 +109,7 @@ impl Sources {
     /// The line of a place with the one before and the one after it, and the number of the first of them.
     #[must_use]
     pub fn excerpt(&self, at: &Location) -> Option<(u32, &str)> {
-        let source = self.0.iter().find(|source| source.path == at.file)?;
+        let source = self.0.iter().find(|source| source.path == at.file && !source.live)?;
         let starts = source.line_starts();
         let line = at.line as usize;
         starts.get(line.checked_sub(1)?)?;
@@ -113,6 +125,9 @@ impl Sources {
         let Some(source) = self.get(source) else {
             return Location::unknown();
         };
+        if source.live {
+            return Location { file: source.path.clone(), line: 1, column: 1 };
+        }
         let starts = source.line_starts();
         let line = starts.partition_point(|start| *start <= byte).max(1);
         let start = starts.get(line - 1).copied().unwrap_or(0);
@@ -124,6 +139,13 @@ impl Sources {
             column: u32::try_from(column).unwrap_or(u32::MAX),
         }
     }
+}
+
+/// Whether a namespace may be called so: a label of RFC 1123.
+#[must_use]
+pub fn is_namespace_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len()) && text.bytes().all(plain) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// Kind, namespace and name of a Kubernetes object; printed as `PeerAuthentication ns/name`, cluster-scoped ones as

@@ -9,6 +9,8 @@ Each FOLDER holds one folder per mesh (or YAML files of one mesh each). For each
 - every CONFLICT cell whose client is not an expected one (outside the mesh) is covered by exactly one finding, through
   `edges`: client, host, port, subset, endpoint, workload port;
 - every finding with a code of ONLY_WITH_A_ROW covers such a cell;
+- a finding of high confidence that covers a cell is an error, where the cell's confidence is not low, its client has a
+  proxy and, for a subset, a route sends there;
 - on a mesh whose cells are all OK, PLAINTEXT or expected no finding is an error of high confidence, but for codes of
   CLAIMS_NO_FAILURE.
 """
@@ -70,6 +72,11 @@ def edge_keys(edge):
 def check(path, checked, linted, counts, wrong):
     cells = checked["cells"]
     failing = collections.Counter(cell_key(c) for c in cells if c["status"] == "CONFLICT" and not c["expected"])
+    broken = {
+        cell_key(c)
+        for c in cells
+        if c["status"] == "CONFLICT" and c["confidence"] != "low" and c["client"]["proxy"] != "none" and c["routed"]
+    }
     covering = collections.defaultdict(set)
     for number, finding in enumerate(linted["findings"]):
         keys = {key for edge in finding.get("edges") or [] for key in edge_keys(edge)}
@@ -77,6 +84,8 @@ def check(path, checked, linted, counts, wrong):
             covering[key].add(number)
         code = finding["code"]
         counts["findings", code] += 1
+        if finding["severity"] != "error" and finding["confidence"] == "high" and keys & broken:
+            wrong.append(f"{path}: {code} at line {finding['line']} is no error, and calls fail because of it")
         if code in ONLY_WITH_A_ROW and not any(key in failing for key in keys):
             wrong.append(f"{path}: {code} at line {finding['line']} without a failing row")
     for key, times in failing.items():

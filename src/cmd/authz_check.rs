@@ -1,5 +1,7 @@
 //! `meshctl authz-check`: config dumps in, what each proxy was told out.
 
+mod live;
+
 use super::{Exit, Io, Output, outputs, print, say, write};
 use crate::cli::{AuthzCheck, Colour};
 use crate::envoy::compat;
@@ -23,13 +25,13 @@ pub fn run(args: &AuthzCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     let fail_on = FailOn::parse(&args.fail_on)?;
     let outputs = outputs(&args.output)?;
     let query = query(args, &outputs)?;
-    let wanted = args.pod.as_deref().map(Target::parse).transpose()?;
-    if args.filename.is_empty() {
-        bail!("{}", nothing_to_read(args.pod.as_deref()));
-    }
-    let gathered = gather(args, query.upstreams, io)?;
+    let live = args.filename.is_empty();
+    let gathered = if live { live::gather(args, query.upstreams, io)? } else { gather(args, query.upstreams, io)? };
+    // Of a cluster the pods were chosen by what it says of them.
+    let wanted = args.pod.as_deref().filter(|_| !live).map(Target::parse).transpose()?;
+    let namespaces = if live { &[][..] } else { &args.namespace };
     let found = gathered.proxies.len();
-    let chosen = gathered.proxies.into_iter().filter(|proxy| is_wanted(proxy, wanted.as_ref(), &args.namespace));
+    let chosen = gathered.proxies.into_iter().filter(|proxy| is_wanted(proxy, wanted.as_ref(), namespaces));
     let proxies: Vec<Judged> = chosen.map(|proxy| judge(proxy, &query)).collect();
     if proxies.is_empty() && found > 0 {
         let of = match found {
@@ -93,16 +95,6 @@ fn old_table(report: &AuthzReport, io: &mut Io<'_>) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// What to do without -f.
-fn nothing_to_read(pod: Option<&str>) -> String {
-    let pod = pod.filter(|pod| !pod.contains('/')).map_or("POD", |pod| pod.split('.').next().unwrap_or(pod));
-    format!(
-        "nothing to read: give -f FILE, a folder, a glob, or -f - for standard input, as in `kubectl exec {pod} -c \
-         istio-proxy -- pilot-agent request GET config_dump | meshctl authz-check -f -` (reading a live cluster is not \
-         built yet)"
-    )
 }
 
 fn asked_for(args: &AuthzCheck) -> String {

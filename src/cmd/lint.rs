@@ -1,22 +1,24 @@
 //! `meshctl lint`: manifests in, findings out.
 
+use super::cluster::{self, Ask};
 use super::options::options_from;
 use super::settled::Settled;
-use super::{Exit, Io, UNREADABLE, outputs, print, say, write};
+use super::{Exit, Io, Output, UNREADABLE, keep_inputs, outputs, print, recorded, say, write};
 use crate::cli::{Colour, Lint};
 use crate::config;
 use crate::input::{charts, files, settings};
 use crate::lint;
 use crate::lint::report::LintReport;
-use crate::model;
+use crate::model::load::Input;
 use crate::model::mesh_config::Options;
+use crate::model::{self, Mesh};
 use crate::mtls::check::check;
 use crate::render::escape;
 use crate::report::Report;
 use anyhow::{Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs the command.
 ///
@@ -32,58 +34,91 @@ pub fn run(args: &Lint, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
         print(io, escaped(&settled.words()))?;
         return Ok(Exit::Clean);
     }
+    if !args.show_files
+        && let Some(why) = settled.hides_what_fails()
+    {
+        bail!("{why}");
+    }
+    let read =
+        if args.live { Some(from_cluster(args, &settled, io)?) } else { from_files(args, &settled, &outputs, io)? };
+    let Some(Read { mesh, templates, failed }) = read else { return Ok(Exit::Clean) };
+    let matrix = check(&mesh);
+    let shown = lint::judge(&matrix, &templates, &settled.settings);
+    let report = LintReport::new(&matrix, shown, settled.fail_on.least());
+    let exit = match (settled.fail_on.fails(report.findings()), report.is_empty() && !args.allow_empty) {
+        _ if failed => Exit::Failed,
+        (true, _) => Exit::Found,
+        (false, true) => Exit::Nothing,
+        (false, false) => Exit::Clean,
+    };
+    write(&report, &outputs, colour, io)?;
+    if failed {
+        say(io, UNREADABLE)?;
+    }
+    Ok(exit)
+}
+
+/// What a run reads.
+struct Read {
+    mesh: Mesh,
+    /// Templates of charts, and what is to be said of each.
+    templates: BTreeMap<String, String>,
+    /// Something that was named, or found, could not be read.
+    failed: bool,
+}
+
+/// Reads files; with `--show-files` it names them, and nothing is left to be judged.
+fn from_files(args: &Lint, settled: &Settled, outputs: &[Output], io: &mut Io<'_>) -> Result<Option<Read>> {
     let exclude = settled.exclude()?;
     let listed = files::list(&args.paths, &exclude)?;
     if listed.paths.is_empty() && listed.unread.is_empty() {
         say(io, &format!("every file is left out by exclude of {}", escape(&settled.file())))?;
     }
     let patches = charts::patches(&listed.paths);
-    let options = Options {
-        patches: patches.keys().cloned().collect(),
-        walked: listed.walked(),
-        ..options_from(&settled.mesh, &args.namespace, &settled.mesh_config_place())?
-    };
+    let walked = listed.walked();
     if args.show_files {
         for unread in &listed.unread {
             say(io, &escape(&unread.finding().message))?;
         }
-        let names = show_files(listed, &patches, options, io)?;
+        let names = show_files(listed, &patches, &walked, io)?;
         print(io, escaped(&names))?;
-        return Ok(Exit::Clean);
+        return Ok(None);
     }
-    if let Some(why) = settled.hides_what_fails() {
-        bail!("{why}");
-    }
+    keep_inputs(outputs, listed.paths.iter().map(PathBuf::as_path))?;
     let templates = charts::templates(&listed.paths);
     let gathered = files::read_all(listed, &mut *io.stdin)?;
-    let mut mesh = model::load(gathered.sources, options);
-    mesh.add_unread(gathered.findings);
-    let matrix = check(&mesh);
-    let shown = lint::judge(&matrix, &templates, &settled.settings);
-    let report = LintReport::new(&mesh, shown, settled.fail_on.least());
-    let exit = match (settled.fail_on.fails(report.findings()), report.is_empty() && !args.allow_empty) {
-        _ if gathered.failed => Exit::Failed,
-        (true, _) => Exit::Found,
-        (false, true) => Exit::Nothing,
-        (false, false) => Exit::Clean,
+    let mut input = Input::read(gathered.sources, &walked);
+    let recorded = recorded::take(&mut input, &settled.mesh, true);
+    let namespace = args.namespace.as_deref().unwrap_or("default");
+    let options = Options {
+        patches: patches.into_keys().collect(),
+        walked,
+        ..options_from(&recorded.mesh, namespace, &settled.mesh_config_place())?
     };
-    write(&report, &outputs, colour, io)?;
-    if gathered.failed {
-        say(io, UNREADABLE)?;
-    }
-    Ok(exit)
+    let mut mesh = model::load_input(input, options);
+    mesh.add_unread(gathered.findings);
+    Ok(Some(Read { mesh, templates, failed: gathered.failed }))
+}
+
+fn from_cluster(args: &Lint, settled: &Settled, io: &mut Io<'_>) -> Result<Read> {
+    let typed: Vec<String> = args.namespace.iter().cloned().collect();
+    let (all, mesh) = (args.all_namespaces, &settled.mesh);
+    let ask = Ask { args: &args.cluster, mesh, namespaces: &typed, all, more: &[], lint: true };
+    let live = cluster::gather(&ask, io)?;
+    let options = options_from(&live.mesh, &live.namespace, &settled.mesh_config_place())?;
+    Ok(Read { mesh: model::load_input(live.input, options), templates: BTreeMap::new(), failed: false })
 }
 
 /// The files that are judged, one a line, and after them, as comments, those that are not, with the reason.
 fn show_files(
     mut listed: files::Listed,
     patches: &BTreeMap<String, String>,
-    options: Options,
+    walked: &BTreeSet<String>,
     io: &mut Io<'_>,
 ) -> Result<String> {
     let names: Vec<String> = listed.paths.iter().map(|path| files::shown(path)).collect();
-    listed.paths.retain(|path| options.walked.contains(&files::shown(path)));
-    let strangers = model::load(files::read_all(listed, &mut *io.stdin)?.sources, options).strangers;
+    listed.paths.retain(|path| walked.contains(&files::shown(path)));
+    let strangers = Input::read(files::read_all(listed, &mut *io.stdin)?.sources, walked).strangers;
     let is_stranger = |name: &str| strangers.iter().any(|at| *at.file == *name);
     let (mut judged, mut left_out) = (String::new(), String::new());
     for name in names {

@@ -1,12 +1,17 @@
 //! One file per command: gather, judge, render. And the only mapping from results to exit codes.
 
 pub mod authz_check;
+pub mod cluster;
+pub mod completion;
+pub mod doctor;
 pub mod explain;
 pub mod lint;
 pub mod options;
 pub mod pcap_verify;
 pub mod progress;
+pub mod recorded;
 pub mod settled;
+pub mod snapshot;
 pub mod tls_check;
 mod tls_compat;
 
@@ -14,9 +19,11 @@ use crate::cli::{Cli, Colour, Command};
 use crate::render::{Format, Style, render};
 use crate::report::Report;
 use anyhow::{Context, Result, bail};
-use clap::{CommandFactory, Parser};
+use clap::Parser;
+use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
 
 /// How a run ended. The numbers are the same in every format and for every command (docs/output.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,21 +72,21 @@ pub struct Io<'a> {
 
 /// Runs the program.
 pub fn run(args: impl IntoIterator<Item = OsString>, io: &mut Io<'_>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
+    let mut cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, io),
     };
+    cli.tidy();
     let result = match &cli.command {
         Command::TlsCheck(args) => tls_check::run(args, cli.color, io),
         Command::PcapVerify(args) => pcap_verify::run(args, cli.color, io),
         Command::AuthzCheck(args) => authz_check::run(args, cli.color, io),
         Command::Lint(args) => lint::run(args, cli.color, io),
         Command::Explain(args) => explain::run(args, cli.color, io),
-        Command::Completion(args) => {
-            let mut script = Vec::new();
-            clap_complete::generate(args.shell, &mut Cli::command(), "meshctl", &mut script);
-            print(io, &script).map(|()| Exit::Clean)
-        }
+        Command::Snapshot(args) => snapshot::run(args, io),
+        Command::Doctor(args) => doctor::run(args, cli.color, io),
+        Command::Completion(args) => print(io, completion::script(args.shell)).map(|()| Exit::Clean),
+        Command::Complete(args) => completion::run(args, io),
     };
     let flushed = result.and_then(|exit| Ok(unless_closed(io.stdout.flush()).map(|()| exit)?));
     flushed.unwrap_or_else(|error| {
@@ -153,7 +160,43 @@ pub fn outputs(typed: &[String]) -> Result<Vec<Output>> {
     if outputs.iter().filter(|output| output.path.is_none()).count() > 1 {
         bail!("only one -o can go to standard output: write the others to files, as in -o json=report.json");
     }
+    let mut files = HashSet::new();
+    for path in outputs.iter().filter_map(|output| output.path.as_deref()) {
+        if !files.insert(identity(path)) {
+            bail!("two outputs go to {path}: one would overwrite the other");
+        }
+    }
     Ok(outputs)
+}
+
+/// The file that a path leads to, whether it is there yet or not.
+fn identity(path: &str) -> PathBuf {
+    let path = Path::new(path);
+    path.canonicalize().unwrap_or_else(|_| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        path.file_name().map_or_else(|| folder.clone(), |name| folder.join(name))
+    })
+}
+
+/// Refuses an output that would overwrite one of the inputs.
+///
+/// # Errors
+/// There is such a one.
+pub fn keep_inputs<'a>(outputs: &[Output], inputs: impl Iterator<Item = &'a Path>) -> Result<()> {
+    let written = outputs.iter().filter_map(|output| Some((identity(output.path.as_deref()?), output)));
+    // A device such as /dev/null is overwritten by nothing.
+    let written: HashMap<PathBuf, &Output> = written.filter(|(path, _)| path.is_file()).collect();
+    if written.is_empty() {
+        return Ok(());
+    }
+    for input in inputs {
+        let output = input.canonicalize().ok().and_then(|path| written.get(&path).copied());
+        if let Some(path) = output.and_then(|output| output.path.as_deref()) {
+            bail!("-o would overwrite the input {path}: write to another file");
+        }
+    }
+    Ok(())
 }
 
 /// Whether standard output is coloured.
@@ -204,6 +247,30 @@ fn draw(report: &dyn Report, format: Format, style: Style, out: impl Write) -> i
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_file_is_written_twice_and_no_input_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        std::fs::write(path("in.yaml"), "").unwrap();
+        let typed = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+        let (a, dotted) = (format!("json={}", path("a")), format!("sarif={}", path("./a")));
+        let (b, input) = (format!("sarif={}", path("b")), format!("json={}", path("in.yaml")));
+        for (all, fine) in [
+            (vec![&*a, &*b], true),
+            (vec![&*a, &*a], false),
+            (vec![&*a, &*dotted], false),
+            (vec![&*a, "table"], true),
+            (vec!["json=/dev/null", "table"], true),
+        ] {
+            assert_eq!(outputs(&typed(&all)).is_ok(), fine, "{all:?}");
+        }
+        for (all, fine) in [(vec![&*a, "table"], true), (vec![&*input], false), (vec!["json=/dev/null"], true)] {
+            let files = [PathBuf::from("-"), PathBuf::from(path("in.yaml")), PathBuf::from("/dev/null")];
+            let outputs = outputs(&typed(&all)).unwrap();
+            assert_eq!(keep_inputs(&outputs, files.iter().map(PathBuf::as_path)).is_ok(), fine, "{all:?}");
+        }
+    }
 
     /// A pipe that is closed after some bytes.
     struct Closed(usize);

@@ -26,6 +26,15 @@ pub fn options_from(args: &MeshArgs, default_namespace: &str, place: &str) -> Re
     }
     let version = args.istio_version.as_deref().map(str::parse).transpose();
     let version = version.map_err(|why| anyhow!("--istio-version: {why}"))?;
+    for (key, value, fits) in [
+        ("root-namespace", &args.root_namespace, is_namespace as fn(&str) -> bool),
+        ("trust-domain", &args.trust_domain, is_trust_domain),
+    ] {
+        if let Some(value) = value.as_ref().filter(|value| !fits(value)) {
+            let what = key.replace('-', " ");
+            bail!("{key}: {value:?} is no name of a {what}");
+        }
+    }
     Ok(Options {
         root_namespace: args.root_namespace.clone(),
         trust_domain: args.trust_domain.clone(),
@@ -37,6 +46,20 @@ pub fn options_from(args: &MeshArgs, default_namespace: &str, place: &str) -> Re
         default_namespace: default_namespace.to_owned(),
         ..Options::default()
     })
+}
+
+/// A DNS label, as Kubernetes names namespaces (RFC 1123).
+fn is_namespace(name: &str) -> bool {
+    let edges = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    (1..=63).contains(&name.len())
+        && name.chars().all(|c| edges(c) || c == '-')
+        && name.starts_with(edges)
+        && name.ends_with(edges)
+}
+
+/// The characters of a SPIFFE trust domain (SPIFFE-ID 2.1); istiod also takes capitals.
+fn is_trust_domain(name: &str) -> bool {
+    (1..=255).contains(&name.len()) && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_'))
 }
 
 /// Reads the mesh configuration that `place` names: meshConfig itself, the ConfigMap around it, or an IstioOperator's.
@@ -55,5 +78,30 @@ fn mesh_config(path: &str, place: &str) -> Result<MeshConfig> {
     match problems.first() {
         Some(problem) => bail!("{place}: {path}: {problem}"),
         None => Ok(config),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_looked_at() {
+        for (root, domain, fine) in [
+            (Some("istio-system"), Some("cluster.local"), true),
+            (Some("mesh1"), Some("td_1-a"), true),
+            (None, None, true),
+            (Some(""), None, false),
+            (Some("a b"), None, false),
+            (Some("-a"), None, false),
+            (Some("A"), None, false),
+            (None, Some(""), false),
+            (None, Some("a b"), false),
+            (None, Some("spiffe://a"), false),
+        ] {
+            let owned = |text: Option<&str>| text.map(str::to_owned);
+            let args = MeshArgs { root_namespace: owned(root), trust_domain: owned(domain), ..MeshArgs::default() };
+            assert_eq!(options(&args, "default").is_ok(), fine, "{root:?} {domain:?}");
+        }
     }
 }

@@ -1,11 +1,14 @@
-//! `meshctl tls-check`: manifests in, the matrix out.
+//! `meshctl tls-check`: manifests or a live cluster in, the matrix out.
 
+use super::cluster::{self, Ask};
 use super::options::options;
-use super::{Exit, Io, UNREADABLE, outputs, say, write};
+use super::{Exit, Io, Output, UNREADABLE, keep_inputs, outputs, recorded, say, write};
 use crate::cli::{Colour, TlsCheck};
 use crate::finding::{self, Severity};
 use crate::input::files;
+use crate::input::settings::Exclude;
 use crate::lint;
+use crate::model::load::Input;
 use crate::model::mesh_config::Options;
 use crate::model::{self, Labels, Mesh, Service, Workload};
 use crate::mtls::check::check;
@@ -14,6 +17,7 @@ use crate::mtls::report::{Counts, TlsReport, View};
 use crate::mtls::select::{Filter, client_name, service_name};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// Runs the command.
 ///
@@ -23,24 +27,18 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     if let Some(compat) = args.compat {
         return super::tls_compat::run(compat, args, io);
     }
+    if let Some(third) = args.more.first() {
+        bail!("unexpected argument {third:?}: tls-check takes a client and a service, see meshctl tls-check --help");
+    }
     let fail_on = FailOn::parse(&args.fail_on)?;
     let outputs = outputs(&args.output)?;
-    let namespace = args.namespace.first().map_or("default", String::as_str);
-    let options = Options { assume_injected: args.assume_injected, ..options(&args.mesh, namespace)? };
-    if args.filename.is_empty() {
-        bail!(
-            "nothing to read: give -f FILE, a folder, a glob, or -f - for standard input (reading a live cluster is not built yet)"
-        );
-    }
-    let gathered = files::gather(&args.filename, &mut *io.stdin)?;
-    let mut mesh = model::load(gathered.sources, options);
-    mesh.add_unread(gathered.findings);
-    let failed = gathered.failed;
+    let Read { mut mesh, scope, failed } =
+        if args.filename.is_empty() { from_cluster(args, io)? } else { from_files(args, &outputs, io)? };
     let unread = unread(&mesh);
     // What the old API says and nobody reads any more is worth knowing here too; it makes no row uncertain.
     mesh.findings.extend(lint::removed_policies(&mesh));
     finding::sort(&mut mesh.findings);
-    let filter = filter(args, &mesh)?;
+    let filter = filter(args, &scope, &mesh)?;
     let matrix = check(&mesh);
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
     let report = TlsReport::new(matrix, filter, view);
@@ -73,6 +71,72 @@ pub(super) fn unread(mesh: &Mesh) -> bool {
 
 /// What `--fail-on` is unless it is given.
 const FAIL_ON: [&str; 3] = ["conflict", "conditional", "unknown"];
+
+/// The namespaces that names and rows are looked for in; none: all.
+struct Scope {
+    namespaces: Vec<String>,
+    /// Whether the user said so.
+    typed: bool,
+}
+
+/// What a run reads.
+struct Read {
+    mesh: Mesh,
+    scope: Scope,
+    /// Something that was named, or found, could not be read.
+    failed: bool,
+}
+
+fn from_files(args: &TlsCheck, outputs: &[Output], io: &mut Io<'_>) -> Result<Read> {
+    let namespace = args.namespace.first().map_or("default", String::as_str);
+    let listed = files::list(&args.filename, &Exclude::default())?;
+    keep_inputs(outputs, listed.paths.iter().map(PathBuf::as_path))?;
+    let gathered = files::read_all(listed, &mut *io.stdin)?;
+    let mut input = Input::read(gathered.sources, &BTreeSet::new());
+    let recorded = recorded::take(&mut input, &args.mesh, false);
+    let options = Options { assume_injected: args.assume_injected, ..options(&recorded.mesh, namespace)? };
+    let mut mesh = model::load_input(input, options);
+    mesh.add_unread(gathered.findings);
+    // A snapshot of some namespaces holds the control plane's too, which nobody asked about.
+    let scope = if args.all_namespaces || !args.namespace.is_empty() || recorded.namespaces.is_empty() {
+        Scope { namespaces: args.namespace.clone(), typed: true }
+    } else {
+        Scope { namespaces: recorded.namespaces, typed: false }
+    };
+    Ok(Read { mesh, scope, failed: gathered.failed })
+}
+
+/// kubectl's rules: `-n`, `-A`, else the context's namespace; and those that `--from` and `--to` name.
+fn from_cluster(args: &TlsCheck, io: &mut Io<'_>) -> Result<Read> {
+    let from = args.from.as_deref().or(args.pod.as_deref());
+    let to = args.to.as_deref().or(args.host.as_deref());
+    let more: Vec<String> = from.and_then(client_namespace).into_iter().chain(to.and_then(service_namespace)).collect();
+    let (typed, all) = (&args.namespace, args.all_namespaces);
+    let ask = Ask { args: &args.cluster, mesh: &args.mesh, namespaces: typed, all, more: &more, lint: false };
+    let live = cluster::gather(&ask, io)?;
+    let options = options(&live.mesh, &live.namespace)?;
+    let mesh = model::load_input(live.input, Options { assume_injected: args.assume_injected, ..options });
+    let namespaces = match (all, typed.is_empty()) {
+        (true, _) => Vec::new(),
+        (false, true) => vec![live.namespace],
+        (false, false) => typed.clone(),
+    };
+    Ok(Read { mesh, scope: Scope { namespaces, typed: !typed.is_empty() }, failed: false })
+}
+
+/// The namespace in `POD.NAMESPACE` or `KIND/NAME.NAMESPACE`.
+fn client_namespace(typed: &str) -> Option<String> {
+    let name = typed.split_once('/').map_or(typed, |(_, name)| name);
+    name.rsplit_once('.').map(|(_, namespace)| namespace.to_owned()).filter(|name| !name.is_empty())
+}
+
+/// The namespace in `SERVICE.NAMESPACE[.svc...][|SUBSET][:PORT]`; of a host of another kind its second word, which is
+/// then the name of no namespace.
+fn service_namespace(typed: &str) -> Option<String> {
+    let host = typed.strip_prefix("http://").or(typed.strip_prefix("https://")).unwrap_or(typed);
+    let host = host.split(['|', ':', '/']).next()?;
+    host.split('.').nth(1).map(str::to_owned).filter(|name| !name.is_empty())
+}
 
 /// The classes of `--fail-on`.
 #[derive(Debug, Default)]
@@ -142,10 +206,10 @@ impl FailOn {
     }
 }
 
-fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
-    let mut filter = Filter { namespaces: args.namespace.clone(), ..Filter::default() };
+fn filter(args: &TlsCheck, scope: &Scope, mesh: &Mesh) -> Result<Filter> {
+    let mut filter = Filter { namespaces: scope.namespaces.clone(), ..Filter::default() };
     if let Some(from) = args.from.as_deref().or(args.pod.as_deref()) {
-        filter.from = Some(clients(mesh, from, &args.namespace)?);
+        filter.from = Some(clients(mesh, from, &scope.namespaces)?);
         // With --from, -n says where the client is; which services are shown is --to's matter.
         filter.namespaces.clear();
     }
@@ -159,7 +223,11 @@ fn filter(args: &TlsCheck, mesh: &Mesh) -> Result<Filter> {
         };
         let (host, subset) =
             rest.split_once('|').map_or((rest, None), |(host, subset)| (host, Some(subset.to_owned())));
-        filter.to = Some(services(mesh, host, &args.namespace)?);
+        filter.to = Some(services(mesh, host, &scope.namespaces)?);
+        if !scope.typed {
+            // The context's namespace is where a short name is looked for; a service that is named is shown.
+            filter.namespaces.clear();
+        }
         (filter.port, filter.subset) = (port, subset);
     }
     if let Some(selector) = &args.selector {
@@ -251,6 +319,9 @@ fn clients(mesh: &Mesh, typed: &str, namespaces: &[String]) -> Result<BTreeSet<u
         &|w| owned(w, stem) && *w.meta.namespace == *namespace,
     ];
     if let Some(found) = ways.iter().map(|way| find(way)).find(|found| !found.is_empty()) {
+        if found.iter().filter_map(|n| mesh.workloads.get(*n as usize)).all(|workload| workload.finished) {
+            bail!("{typed} is a pod that has run to its end: it calls nothing any more");
+        }
         return Ok(found);
     }
     let near: Vec<String> = mesh
@@ -325,5 +396,27 @@ mod tests {
             assert_eq!(named(typed).unwrap(), [want], "{typed}");
         }
         assert!(named("v2").is_err());
+    }
+
+    #[test]
+    fn namespaces_stand_in_names() {
+        for (typed, want) in [
+            ("sleep.legacy", Some("legacy")),
+            ("deploy/sleep.legacy", Some("legacy")),
+            ("sleep", None),
+            ("deploy/sleep", None),
+            ("sleep.", None),
+        ] {
+            assert_eq!(client_namespace(typed).as_deref(), want, "{typed}");
+        }
+        for (typed, want) in [
+            ("details.bookinfo:9080", Some("bookinfo")),
+            ("https://details.bookinfo.svc.cluster.local/", Some("bookinfo")),
+            ("details.bookinfo|v1:9080", Some("bookinfo")),
+            ("details", None),
+            ("details:9080", None),
+        ] {
+            assert_eq!(service_namespace(typed).as_deref(), want, "{typed}");
+        }
     }
 }

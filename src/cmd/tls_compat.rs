@@ -40,6 +40,8 @@ pub fn run(compat: TlsCompat, args: &TlsCheck, io: &mut Io<'_>) -> Result<Exit> 
         let text = if version < Version::one(4) {
             "requires at least 1 arg(s), only received 0"
         } else {
+            // These printed their usage before the error; the words are this program's.
+            writeln!(io.stderr, "Usage: meshctl tls-check --compat istioctl-{version} POD[.NAMESPACE] [SERVICE]\n")?;
             "tls-check requires pod name"
         };
         return refuse(version, text, io);

@@ -240,7 +240,7 @@ impl Found {
 /// There is no such file.
 pub(super) fn expand(typed: &str, is_wanted: &dyn Fn(&Path) -> bool, what: &str, exclude: &Exclude) -> Result<Found> {
     if typed.is_empty() {
-        bail!("-f was given an empty path");
+        bail!("an empty path was given");
     }
     let path = Path::new(typed);
     if path.is_dir() {

@@ -1,6 +1,7 @@
 //! What rules over DestinationRules share: every `tls` block of the mesh, its YAML, and whether calls fail because of it.
 
 use super::Lint;
+use super::rules::is_unknown_port;
 use crate::location::{Path, Step};
 use crate::model::destination_rule::{ClientTls, TrafficPolicy};
 use crate::model::{DestinationRule, ObjectId};
@@ -25,6 +26,21 @@ impl<'m> Block<'m> {
         tls_path(self.from)
     }
 
+    /// The port that it is for, where it stands in an entry of `portLevelSettings`.
+    fn port(&self) -> Option<u16> {
+        let policy = match self.from.subset {
+            Some(at) => self.rule.subsets.get(at as usize)?.policy.as_ref()?,
+            None => self.rule.policy.as_ref()?,
+        };
+        policy.ports.get(self.from.port? as usize)?.0
+    }
+
+    /// The path of its mode; its own, where it has none.
+    #[must_use]
+    pub fn mode_path(&self) -> Path {
+        if self.tls.mode_written { self.path().key("mode") } else { self.path() }
+    }
+
     /// Its YAML.
     #[must_use]
     pub fn node(&self, lint: &Lint<'m>) -> Option<Node<'m>> {
@@ -39,10 +55,12 @@ impl<'m> Block<'m> {
     }
 }
 
-/// Every `tls` block, by rule: the policy's own, those of its ports, those of subsets and theirs.
-pub fn blocks<'m>(lint: &Lint<'m>) -> impl Iterator<Item = Block<'m>> + use<'m> {
+/// Every `tls` block that can act, by rule: the policy's own, those of its ports, those of subsets and theirs. Without
+/// those of ports that the Service does not have: MC0212 says that they act on nothing.
+pub fn blocks<'a, 'm>(lint: &'a Lint<'m>) -> impl Iterator<Item = Block<'m>> + use<'a, 'm> {
     let written = (0..).zip(&lint.mesh.rules).filter(|(_, rule)| rule.made_from.is_none());
-    written.flat_map(|(number, rule)| blocks_of(number, rule))
+    let all = written.flat_map(|(number, rule)| blocks_of(number, rule));
+    all.filter(|block| block.port().is_none_or(|port| !is_unknown_port(lint, block.rule, port)))
 }
 
 /// The `tls` blocks of a rule.

@@ -4,23 +4,25 @@
 //! Causes are looked for from the most particular on. Cells with one cause (one code, one
 //! field of one object) are one [`Cause`], whatever the number of clients, services and endpoints.
 
+use super::alike::{First, Kinds};
 use super::policies::mistaken_port;
 use super::rules::covers_api_server;
 use crate::finding::{
     CREDENTIAL_NAME_IGNORED, Code, EMPTY_TLS_MEANS_DISABLE, EXCLUDED_PORT_BYPASSES_STRICT, Edge, GATEWAY_SNI_MISMATCH,
     HAND_WRITTEN_TLS_MODE, HEADLESS_MTLS_ALL_OR_NOTHING, INVALID_VALUE, MTLS_TO_PLAINTEXT_SERVER,
     NAMESPACE_DISABLE_WORKLOAD_STRICT, PLAINTEXT_TO_STRICT, PORT_MTLS_NAMES_SERVICE_PORT, PORT_SETTINGS_ERASE_TLS,
-    Related, SERVICE_NOT_IMPORTED, SUBSET_DROPS_TLS, TLS_TO_MESH_PORT, UID_1337_BYPASSES_CAPTURE,
+    RULE_SHADOWED, Related, SERVICE_NOT_IMPORTED, SUBSET_DROPS_TLS, TLS_TO_MESH_PORT, UID_1337_BYPASSES_CAPTURE,
     WILDCARD_COVERS_API_SERVER,
 };
 use crate::location::Path;
 use crate::model::destination_rule::{TlsMode, TrafficPolicy};
 use crate::model::service::Origin;
-use crate::model::{Mesh, MtlsMode, ObjectId, PeerAuthentication, Proxy, Service};
-use crate::mtls::because::tls_path;
+use crate::model::{Mesh, MtlsMode, ObjectId, PeerAuthentication, Service};
+use crate::mtls::because::{capture_path, mode_path, tls_path};
 use crate::mtls::check::{Cell, ClientSet, Matrix, Row, ServiceRows};
 use crate::mtls::client::{Decision, Reach, TlsFrom, Uncaptured, Unknown, Why, tls_at};
 use crate::mtls::endpoints::{Bypass, Endpoint, Front, Who, name_of};
+use crate::mtls::json::routed;
 use crate::mtls::mend::mend_at;
 use crate::mtls::outcome::{Failure, Status, Wire};
 use crate::mtls::select::{Clients, Filter, subset_name};
@@ -61,19 +63,8 @@ pub struct Covered {
     pub clients: Arc<[u32]>,
 }
 
-/// The first workload of each namespace with each kind of proxy.
-type First = BTreeMap<(Arc<str>, Proxy), ObjectId>;
-
-fn first_alike(mesh: &Mesh) -> First {
-    let mut first = First::new();
-    for workload in &mesh.workloads {
-        first.entry((workload.meta.namespace.clone(), workload.proxy)).or_insert(workload.meta.id);
-    }
-    first
-}
-
-/// Code, object and field: what tells causes apart.
-type Key = (&'static str, ObjectId, String);
+/// Code, object and field, and between which kinds the call fails: what tells causes apart.
+type Key = (&'static str, ObjectId, String, Kinds);
 
 /// The cause of every CONFLICT cell, clients outside the mesh aside; sorted by code and place.
 #[must_use]
@@ -89,7 +80,9 @@ pub fn causes(matrix: &Matrix<'_>) -> Vec<Cause> {
             for (at, cell) in row.cells.iter().enumerate().filter(|(_, cell)| failing(cell)) {
                 let mut cover = |place: &Place, clients: Arc<[u32]>| {
                     let (code, object, path) = place;
-                    let one = all.entry((code.code, *object, path.as_str().to_owned()));
+                    let front = endpoint_of(rows, row, cell).map(|endpoint| endpoint.front);
+                    let kinds = Kinds::of(code, &row.decision, front);
+                    let one = all.entry((code.code, *object, path.as_str().to_owned(), kinds));
                     let new = || Cause { code, object: *object, path: path.clone(), covers: Vec::new() };
                     one.or_insert_with(new).covers.push(Covered { service, row: number, cell: at, clients });
                 };
@@ -112,14 +105,14 @@ type Groups = Arc<[(Place, Arc<[u32]>)]>;
 /// Lists of clients, each made once: the same clients call most services of a mesh.
 struct Lists<'a, 'm> {
     matrix: &'a Matrix<'m>,
-    first: First,
+    first: Option<First>,
     whole: HashMap<&'a ClientSet, Arc<[u32]>>,
     split: HashMap<(&'a ClientSet, Reach), Groups>,
 }
 
 impl<'a, 'm> Lists<'a, 'm> {
     fn new(matrix: &'a Matrix<'m>) -> Self {
-        Self { matrix, first: first_alike(matrix.mesh), whole: HashMap::new(), split: HashMap::new() }
+        Self { matrix, first: None, whole: HashMap::new(), split: HashMap::new() }
     }
 
     /// All clients of a row.
@@ -136,8 +129,10 @@ impl<'a, 'm> Lists<'a, 'm> {
             return groups.clone();
         }
         let mut by_object: BTreeMap<ObjectId, (Place, Vec<u32>)> = BTreeMap::new();
-        for number in self.whole(row).iter() {
-            let Some(place) = of_client(self.matrix, row.decision.reach, &self.first, *number) else { continue };
+        let clients = self.whole(row);
+        let first = self.first.get_or_insert_with(|| First::new(self.matrix.mesh));
+        for number in clients.iter() {
+            let Some(place) = of_client(self.matrix, row.decision.reach, first, *number) else { continue };
             by_object.entry(place.1).or_insert_with(|| (place, Vec::new())).1.push(*number);
         }
         let groups: Groups = by_object.into_values().map(|(place, clients)| (place, clients.into())).collect();
@@ -146,9 +141,12 @@ impl<'a, 'm> Lists<'a, 'm> {
     }
 }
 
+/// A list of clients and their names.
+type Named = (Arc<[u32]>, Arc<[String]>);
+
 /// The names of clients, made once for each list of numbers; by the list's address, which stays its own while it is kept.
 #[derive(Default)]
-pub struct Names(HashMap<*const u32, (Arc<[u32]>, Arc<[String]>)>);
+pub struct Names(HashMap<*const u32, Named>);
 
 impl Names {
     fn of(&mut self, mesh: &Mesh, clients: &Arc<[u32]>) -> Arc<[String]> {
@@ -159,7 +157,7 @@ impl Names {
 }
 
 /// The endpoint of a cell.
-fn endpoint_of<'a, 'm>(rows: &'a ServiceRows<'m>, row: &Row, cell: &Cell) -> Option<&'a Endpoint<'m>> {
+pub fn endpoint_of<'a, 'm>(rows: &'a ServiceRows<'m>, row: &Row, cell: &Cell) -> Option<&'a Endpoint<'m>> {
     rows.endpoints.get(row.port as usize)?.get(cell.endpoint? as usize)
 }
 
@@ -217,7 +215,10 @@ fn of_rule(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) 
     if let Some((_, from)) = decision.leg.and_then(|leg| leg.tls)
         && cell.outcome.failure != Some(Failure::F8)
     {
-        return Some((&TLS_TO_MESH_PORT, mesh.rules.get(from.rule as usize)?.meta.id, tls_path(from)));
+        return Some((&TLS_TO_MESH_PORT, mesh.rules.get(from.rule as usize)?.meta.id, mode_path(mesh, from)));
+    }
+    if let Some(place) = competing(mesh, row) {
+        return Some(place);
     }
     if let Some(place) = erased(mesh, row, service.ports.get(row.port as usize).map(|port| port.number)) {
         return Some(place);
@@ -263,7 +264,7 @@ fn of_rule(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) 
         return Some((code, object, Path::default()));
     };
     let rule = mesh.rules.get(from.rule as usize)?;
-    let path = tls_path(from);
+    let path = mode_path(mesh, from);
     let written = tls_at(mesh, from).is_none_or(|tls| tls.mode_written);
     if mode == TlsMode::Disable && !written {
         return Some((&EMPTY_TLS_MEANS_DISABLE, rule.meta.id, path));
@@ -276,6 +277,14 @@ fn of_rule(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) 
         return Some((&WILDCARD_COVERS_API_SERVER, rule.meta.id, path));
     }
     Some((code, rule.meta.id, path))
+}
+
+/// Rules of one host of which the input does not say which is older: the last one, which MC0207 is about.
+fn competing(mesh: &Mesh, row: &Row) -> Option<Place> {
+    let rules = row.rivals.iter().filter_map(|n| mesh.rules.get(*n as usize));
+    let rule = rules.max_by_key(|rule| rule.policy.is_some())?;
+    let path = if rule.policy.is_some() { "spec.trafficPolicy" } else { "spec.host" };
+    Some((&RULE_SHADOWED, rule.meta.id, Path::new(path)))
 }
 
 /// An exception for the port in `portLevelMtls` that names the Service's port, and so is none (A1).
@@ -381,13 +390,19 @@ fn of_client(matrix: &Matrix<'_>, reach: Reach, first: &First, client: u32) -> O
     if let Reach::NotCaptured(Uncaptured::User1337) = reach {
         return Some((&UID_1337_BYPASSES_CAPTURE, workload.meta.id, Path::default()));
     }
-    // One finding for all workloads of a namespace that have no proxy: at the first of them.
-    let object = match reach {
-        Reach::NoProxy => first.get(&(workload.meta.namespace.clone(), workload.proxy)).copied(),
-        _ => None,
-    };
-    let object = object.unwrap_or(workload.meta.id);
-    Some((&PLAINTEXT_TO_STRICT, object, Path::default()))
+    Some(match reach {
+        // One finding for all workloads of a namespace that have no proxy: at the first of them.
+        Reach::NoProxy => (&PLAINTEXT_TO_STRICT, first.of(workload), Path::default()),
+        Reach::NotCaptured(Uncaptured::Annotation) => (&PLAINTEXT_TO_STRICT, workload.meta.id, capture_path(workload)),
+        _ => (&PLAINTEXT_TO_STRICT, workload.meta.id, Path::default()),
+    })
+}
+
+/// Whether nothing says that clients call at all: those without a proxy, which no rule is about; and ports or addresses
+/// that a workload leaves out of its sidecar usually lie outside the mesh (a database that listens on the same port).
+#[must_use]
+pub fn supposed(reach: Reach) -> bool {
+    matches!(reach, Reach::NoProxy | Reach::NotCaptured(Uncaptured::Annotation))
 }
 
 impl Cause {
@@ -415,6 +430,18 @@ impl Cause {
     pub fn only_itself(&self, matrix: &Matrix<'_>) -> bool {
         self.sample(matrix).is_some_and(|(rows, row, cell, client)| {
             endpoint_of(rows, row, cell).is_some_and(|endpoint| endpoint.who == Who::Workload(client))
+        })
+    }
+
+    /// Whether calls surely fail: of clients that the input holds, through their own proxies, and not to a subset that no
+    /// route sends to.
+    #[must_use]
+    pub fn breaks_calls(&self, matrix: &Matrix<'_>) -> bool {
+        let real = |client: &u32| matrix.mesh.workloads.get(*client as usize).is_some_and(|w| w.kind != "Namespace");
+        self.covers.iter().any(|one| {
+            let Some(rows) = matrix.services.get(one.service) else { return false };
+            let Some(row) = rows.rows.get(one.row) else { return false };
+            !supposed(row.decision.reach) && routed(matrix, rows, row) == Some(true) && one.clients.iter().any(real)
         })
     }
 
@@ -489,16 +516,16 @@ impl Cause {
             n => format!("{n} service ports ({host}:{port}, ...)"),
         };
         let code = cell.outcome.failure.map_or_else(String::new, |failure| format!(" ({})", failure.code()));
-        // Nothing says that what has no proxy calls at all.
-        let fail = if row.decision.reach == Reach::NoProxy { "would fail" } else { "fail" };
+        let fail = if supposed(row.decision.reach) { "would fail" } else { "fail" };
         format!("{who} to {whom} {fail}{code}")
     }
 
     /// What would mend it.
     #[must_use]
     pub fn mend(&self, matrix: &Matrix<'_>) -> String {
-        let Some((_, row, cell, _)) = self.sample(matrix) else { return String::new() };
-        mend_at(matrix, row, cell, &self.port_words(matrix, cell.outcome.failure))
+        let Some((rows, row, cell, _)) = self.sample(matrix) else { return String::new() };
+        let front = endpoint_of(rows, row, cell).map(|endpoint| endpoint.front);
+        mend_at(matrix, row, cell, &self.port_words(matrix, cell.outcome.failure), front)
     }
 
     /// The symptom: what fails, and where the server's mode is set.

@@ -1,18 +1,22 @@
 //! The words of findings that stand for failing calls only: who sends what because of which field, what the server
 //! demands and where that is written (MC0201, MC0202, MC0203).
 
-use super::cause::Cause;
+use super::cause::{Cause, endpoint_of, supposed};
 use super::{Lint, Out};
 use crate::finding::{Code, Confidence, Finding, Related, Severity};
 use crate::model::destination_rule::TlsMode;
 use crate::mtls::because::{Because, because, tls_path};
 use crate::mtls::check::Cell;
 use crate::mtls::client::{Decision, Reach, Why};
+use crate::mtls::endpoints::Front;
 use crate::mtls::outcome::{Failure, Wire};
 use std::collections::BTreeSet;
 
 /// Clients and service ports that are named one by one.
 const NAMED: usize = 3;
+
+const MUTUAL_ONLY: &str = "the server takes Istio mutual TLS only";
+const PLAINTEXT_ONLY: &str = "the server takes plaintext only";
 
 /// Reports every cause of a code.
 pub fn report(lint: &Lint<'_>, out: &mut Out<'_>, code: &'static Code) {
@@ -43,7 +47,7 @@ struct Words {
     message: String,
     help: String,
     related: Option<Related>,
-    /// Nothing in the input says that the client calls: it has no proxy, and so no rule is about its calls.
+    /// Nothing in the input says that the client calls.
     supposed: bool,
 }
 
@@ -55,6 +59,7 @@ impl Words {
         let last = |wanted: &[&str]| steps.iter().rev().find(|step| wanted.contains(&step.step));
         let sends = match row.decision.reach {
             Reach::NoProxy => last(&["client"]),
+            Reach::Ztunnel => last(&["sends"]),
             _ => last(&["auto", "tls"]).or_else(|| last(&["import", "capture", "rule"])),
         };
         let why = match row.decision.tls {
@@ -62,9 +67,11 @@ impl Words {
             _ => sends.map(|step| spoken(step, cause, lint)).unwrap_or_default(),
         };
         let server = last(&["server"]);
-        let demands = server.map_or_else(|| "the server does not take it".to_owned(), |step| demanded(step, cell));
+        let front = endpoint_of(rows, row, cell).map(|endpoint| endpoint.front);
+        let demands =
+            server.map_or_else(|| "the server does not take it".to_owned(), |step| demanded(step, cell, front));
         let help = edit(lint, &row.decision, cell).unwrap_or_else(|| cause.mend(lint.matrix));
-        let supposed = row.decision.reach == Reach::NoProxy;
+        let supposed = supposed(row.decision.reach);
         let (verb, but) = match (supposed, cause.size(lint.matrix).0) {
             (true, _) => ("would send", "It would be refused:"),
             (false, 1) => ("sends", "But"),
@@ -103,7 +110,7 @@ fn spoken(step: &Because, cause: &Cause, lint: &Lint<'_>) -> String {
 }
 
 /// What the server demands, and by which policy.
-fn demanded(step: &Because, cell: &Cell) -> String {
+fn demanded(step: &Because, cell: &Cell, front: Option<Front>) -> String {
     let by = match (&step.object, &step.at) {
         (Some(object), Some(at)) => format!("{object} at {}:{}: ", at.file, at.line),
         (Some(object), None) => format!("{object}: "),
@@ -115,10 +122,12 @@ fn demanded(step: &Because, cell: &Cell) -> String {
         Some("PERMISSIVE") if cell.outcome.failure == Some(Failure::F6) => {
             "ztunnel hands on as it is whatever is not HBONE"
         }
+        Some("PERMISSIVE") if matches!(front, Some(Front::Grpc(listener)) if listener.labelled) => MUTUAL_ONLY,
+        Some("PERMISSIVE") if matches!(front, Some(Front::Grpc(_))) => PLAINTEXT_ONLY,
         Some("NONE") => "no proxy takes the TLS off",
-        Some("STRICT") => "the server takes Istio mutual TLS only",
+        Some("STRICT") => MUTUAL_ONLY,
         Some("PERMISSIVE") => "the server takes Istio mutual TLS or plaintext, no other TLS",
-        Some("DISABLE") => "the server takes plaintext only",
+        Some("DISABLE") => PLAINTEXT_ONLY,
         _ => "the server does not take it",
     };
     format!("{demand} ({by}{})", step.text)
@@ -131,7 +140,8 @@ fn sent(wire: Option<Wire>) -> &'static str {
         Some(Wire::Tls) => "one-way TLS",
         Some(Wire::MutualTls) => "TLS with a certificate of the rule's own",
         Some(Wire::Plaintext) => "plaintext",
-        Some(Wire::None) | None => "nothing that arrives",
+        Some(Wire::None) => "nothing that arrives",
+        None => "what the input does not decide",
     }
 }
 
@@ -226,6 +236,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_one_kind_of_client_or_server_is_not_said_of_another() {
+        let pod = |name: &str, namespace: &str, rest: &str| {
+            format!(
+                "---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{selector: {{app: {name}}}, ports: [{{name: grpc, port: 80, targetPort: 8080}}]}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{template: {{metadata: {{labels: {{app: {name}}}{rest}}}, spec: {{containers: [{{name: a}}]}}}}}}\n"
+            )
+        };
+        let namespaces = "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio.io/dataplane-mode: ambient}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {name: sc, labels: {istio-injection: enabled}}\n";
+        let text = STRICT.split_once("---\n").unwrap().1.to_owned()
+            + namespaces
+            + &pod("web", "shop", "")
+            + &pod("side", "sc", "")
+            + &pod("proxyless", "sc", ", annotations: {inject.istio.io/templates: grpc-agent}");
+        let all = found(&text);
+        let messages: Vec<&str> =
+            all.iter().filter(|finding| finding.code.code == "MC0201").map(|finding| &*finding.message).collect();
+        assert!(messages.len() > 2, "{messages:#?}");
+        assert_eq!(all.iter().filter(|f| f.code.code == "MC0201" && f.edges.is_empty()).count(), 0, "{all:?}");
+        for message in &messages {
+            assert!(!message.contains("PERMISSIVE is plaintext only"), "{message}");
+            let automatic = message.contains("no tls is set: automatic mTLS");
+            let (proxyless, ztunnel) =
+                (message.contains("has no automatic mTLS"), message.contains("ztunnel reads no"));
+            assert_eq!([automatic, proxyless, ztunnel].iter().filter(|one| **one).count(), 1, "{message}");
+            let clients = message.split(" send").next().unwrap();
+            assert_eq!(clients.contains("sc/proxyless"), proxyless, "{message}");
+            assert_eq!(clients.contains("shop/web"), ztunnel, "{message}");
+        }
+    }
+
+    #[test]
     fn a_client_without_proxy_is_only_supposed_to_call() {
         let server = |name: &str, ports: &str| {
             format!(
@@ -248,6 +288,24 @@ mod tests {
             one.help
         );
         assert!(one.related.iter().any(|place| place.message.contains("would fail (F1)")), "{:?}", one.related);
+    }
+
+    #[test]
+    fn what_a_workload_leaves_out_of_its_sidecar_may_lie_elsewhere() {
+        let policy = STRICT.split_once("---\n").unwrap().1;
+        for (key, value) in [("excludeOutboundPorts", "80"), ("includeOutboundIPRanges", "192.0.2.0/24")] {
+            let key = format!("traffic.sidecar.istio.io/{key}");
+            let text = format!(
+                "{WEB}{policy}apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: cl, namespace: shop}}\nspec:\n  template:\n    metadata:\n      annotations:\n        {key}: \"{value}\"\n    spec: {{containers: [{{name: a}}]}}\n"
+            );
+            let text = text.replace("selector: {app: web}", "clusterIP: 10.0.0.1, selector: {app: web}");
+            let all = found(&text);
+            let one = all.iter().find(|finding| finding.code.code == "MC0201").unwrap();
+            assert_eq!(one.confidence, Confidence::Medium);
+            assert!(one.message.starts_with("shop/cl would send plaintext to web.shop."), "{}", one.message);
+            assert_eq!(one.path.as_ref().unwrap().as_str(), format!("spec.template.metadata.annotations[\"{key}\"]"));
+            assert_eq!(text.lines().nth(one.at.line as usize - 1).unwrap().trim(), format!("{key}: \"{value}\""));
+        }
     }
 
     #[test]

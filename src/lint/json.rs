@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The envelope of `lint -o json`. It is written piece by piece; this is its shape, for the published schema.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,4 +48,10 @@ pub struct SummaryJson {
     pub suppressed: usize,
     /// Findings that flags or `meshctl.yaml` leave out.
     pub left_out: usize,
+    /// Rows of `tls-check` with a verdict UNKNOWN: what no rule could judge.
+    pub unknown: usize,
+    /// Objects that are recognised and not judged, by reason.
+    pub not_judged: BTreeMap<String, usize>,
+    /// Namespaces that the input does not have and that are assumed to be injected.
+    pub assumed_namespaces: Vec<String>,
 }

@@ -4,6 +4,7 @@
 //! causes it; a rule reports defects, and what fails because of one is attached to its finding here, so that a lint
 //! finding and a row of `tls-check` never disagree and each row has exactly one cause.
 
+mod alike;
 pub mod authorization;
 pub mod blocks;
 pub mod cause;
@@ -236,9 +237,12 @@ fn attach(lint: &Lint<'_>, cause: &Cause, names: &mut Names, all: &mut Vec<Found
     };
     let edges: Vec<Edge> = cause.edges(lint.matrix, names);
     let symptom = cause.symptom(lint.matrix);
-    if let Some(found) = all.iter_mut().find(of) {
+    // Several causes of one place have findings of their own, in the same order.
+    let free = all.iter_mut().filter(of).min_by_key(|found| !found.finding.edges.is_empty());
+    if let Some(found) = free {
         found.finding.edges.extend(edges);
         found.finding.related.extend(symptom);
+        raise(lint, cause, &mut found.finding);
         return;
     }
     let mesh = lint.mesh;
@@ -247,7 +251,21 @@ fn attach(lint: &Lint<'_>, cause: &Cause, names: &mut Names, all: &mut Vec<Found
     let finding = out.add(cause.object, cause.path.clone(), cause.summary(lint.matrix), help);
     finding.edges = edges;
     finding.related.extend(symptom);
+    raise(lint, cause, finding);
     all.append(&mut out.found);
+}
+
+/// A defect because of which calls fail is an error, whatever it would be without them; a guess stays what it is.
+fn raise(lint: &Lint<'_>, cause: &Cause, finding: &mut Finding) {
+    let sure = finding.confidence == Confidence::High;
+    if !sure || finding.severity == Severity::Error || !cause.breaks_calls(lint.matrix) {
+        return;
+    }
+    finding.severity = Severity::Error;
+    let summary = cause.summary(lint.matrix);
+    if !finding.message.contains(&summary) {
+        finding.message = format!("{}; {summary}", finding.message);
+    }
 }
 
 /// A second place of a finding.

@@ -5,8 +5,13 @@ use super::json::SummaryJson;
 use crate::finding::{Finding, Severity, TEMPLATE_NOT_RENDERED, UNPARSABLE_DOCUMENT};
 use crate::location::{Location, Path};
 use crate::model::{Mesh, ObjectId};
+use crate::mtls::check::{Matrix, Row};
+use crate::mtls::outcome::Status;
 use crate::report::{Cell, Column, Feed, Held, Input, Line, List, Report, Section, Subject, Table, Tone, feed};
 use crate::words::count;
+
+/// Namespaces that are named before the rest is only counted.
+const NAMED: usize = 5;
 
 /// The report of `lint`.
 pub struct LintReport<'a> {
@@ -14,19 +19,24 @@ pub struct LintReport<'a> {
     inputs: Vec<Input>,
     shown: Shown,
     objects: usize,
+    /// Rows of the matrix with a verdict UNKNOWN.
+    unknown: usize,
     fails_from: Option<Severity>,
 }
 
 impl<'a> LintReport<'a> {
     /// A report of the findings of a mesh.
     #[must_use]
-    pub fn new(mesh: &'a Mesh, shown: Shown, fails_from: Option<Severity>) -> Self {
+    pub fn new(matrix: &Matrix<'a>, shown: Shown, fails_from: Option<Severity>) -> Self {
+        let mesh = matrix.mesh;
+        let undecided = |row: &&Row| row.cells.iter().any(|cell| cell.outcome.status == Status::Unknown);
+        let unknown = matrix.services.iter().flat_map(|service| &service.rows).filter(undecided).count();
         let inputs = mesh.inputs.iter();
         let inputs =
             inputs.map(|(path, documents)| Input { path: path.clone(), held: Held::Documents(*documents) }).collect();
         // What is of another project, or no object at all, was not looked at.
         let objects = mesh.objects.iter().filter(|object| !object.kind.is_empty() && object.made.is_none()).count();
-        Self { mesh, inputs, shown, objects, fails_from }
+        Self { mesh, inputs, shown, objects, unknown, fails_from }
     }
 
     /// Was there nothing to look at, and nothing found?
@@ -80,8 +90,11 @@ impl Report for LintReport<'_> {
             info: self.count(Severity::Info),
             suppressed: self.shown.suppressed,
             left_out: self.shown.left_out,
+            unknown: self.unknown,
+            not_judged: self.mesh.not_judged.clone(),
+            assumed_namespaces: self.mesh.assumed_namespaces.iter().map(ToString::to_string).collect(),
         };
-        // Numbers only: there is nothing in it that JSON could refuse.
+        // Numbers and names only: there is nothing in it that JSON could refuse.
         serde_json::to_value(summary).unwrap_or_default()
     }
 
@@ -92,6 +105,20 @@ impl Report for LintReport<'_> {
         let mut lines = vec![Line::new(0, words)];
         if self.is_empty() {
             lines = vec![Line::plain(0, format!("nothing to check: {files}, and no object of the mesh in them"))];
+        }
+        let mut open: Vec<String> = self.mesh.not_judged.iter().map(|(what, n)| format!("{n} {what}")).collect();
+        if self.unknown > 0 {
+            open.push(format!("{} (tls-check says why)", count(self.unknown, "undecided row")));
+        }
+        lines.extend((!open.is_empty()).then(|| Line::plain(0, format!("not judged: {}", open.join(", ")))));
+        // That nothing is wrong then rests on it.
+        if self.shown.findings.is_empty() && !self.mesh.assumed_namespaces.is_empty() {
+            let names = &self.mesh.assumed_namespaces;
+            let mut shown: Vec<&str> = names.iter().take(NAMED).map(|name| &**name).collect();
+            let more = format!("{} more", names.len().saturating_sub(NAMED));
+            shown.extend((names.len() > NAMED).then_some(&*more));
+            let text = format!("assumed injected, as the input has no such Namespace: {}", shown.join(", "));
+            lines.push(Line::plain(0, text));
         }
         let hidden = [
             (self.shown.suppressed, "ignored in the manifests (--no-ignores shows them)"),
@@ -122,7 +149,7 @@ impl Report for LintReport<'_> {
                 finding.code.code.to_owned(),
                 finding.code.name.to_owned(),
                 object,
-                finding.message.clone(),
+                finding.said().into_owned(),
             ]
             .map(Cell::plain)
             .to_vec()
@@ -158,5 +185,50 @@ impl Report for LintReport<'_> {
 
     fn fails_from(&self) -> Option<Severity> {
         self.fails_from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::location::Sources;
+    use crate::model::{Options, load};
+    use crate::mtls::check::check;
+
+    /// The closing lines and the summary of a report without findings.
+    fn closing(text: &str) -> (String, serde_json::Value) {
+        let mut sources = Sources::default();
+        sources.add("a.yaml", text.to_owned());
+        let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+        let matrix = check(&mesh);
+        let report = LintReport::new(&matrix, Shown::default(), None);
+        let words = |line: &Line| line.words.iter().map(|word| &*word.text).collect::<String>();
+        (report.closing().iter().map(words).collect::<Vec<_>>().join("; "), report.summary())
+    }
+
+    #[test]
+    fn what_was_not_judged_is_said() {
+        let web = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {selector: {app: web}, ports: [{port: 80}]}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a}]}}}\n---\n";
+        let namespace =
+            "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: {istio-injection: enabled}}\n---\n";
+        let rule = |name: &str, mode: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: web, trafficPolicy: {{tls: {{mode: {mode}}}}}}}\n---\n"
+            )
+        };
+        let competing = rule("a", "SIMPLE") + &rule("b", "DISABLE");
+        let canary = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {name: default, namespace: istio-system, labels: {istio.io/rev: canary}}\nspec: {mtls: {mode: STRICT}}\n";
+        let (text, summary) = closing(&format!("{namespace}{web}"));
+        assert_eq!(text, "no findings in 3 objects of 1 file");
+        assert_eq!((&summary["unknown"], &summary["not_judged"]), (&0.into(), &serde_json::json!({})));
+        let (text, summary) = closing(&format!("{namespace}{web}{competing}"));
+        assert!(text.contains("; not judged: 1 undecided row (tls-check says why)"), "{text}");
+        assert_eq!(summary["unknown"], 1);
+        let (text, summary) = closing(&format!("{namespace}{web}{canary}"));
+        assert!(text.contains("; not judged: 1 objects of another revision"), "{text}");
+        assert_eq!(summary["not_judged"].as_object().map(serde_json::Map::len), Some(1));
+        let (text, summary) = closing(web);
+        assert!(text.ends_with("; assumed injected, as the input has no such Namespace: shop"), "{text}");
+        assert_eq!(summary["assumed_namespaces"], serde_json::json!(["shop"]));
     }
 }

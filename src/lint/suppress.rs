@@ -107,19 +107,38 @@ impl Ignores {
         (shown, hidden)
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    /// Whether one hides findings of a code at a place.
+    #[must_use]
+    pub fn cover(&self, at: &Location, code: &'static Code) -> bool {
+        let names = |ignore: &Ignore| ignore.codes.iter().any(|(one, _)| std::ptr::eq(*one, code));
+        self.around(at).any(|number| self.all.get(number).is_some_and(names))
+    }
+
+    /// Numbers of the ignores that are about a place.
+    fn around(&self, at: &Location) -> impl Iterator<Item = usize> + use<'_> {
+        let (file, spot) = (at.file.clone(), (at.line, at.column));
+        let around = [Kind::Line, Kind::Document, Kind::Object].into_iter().filter_map(move |kind| {
+            let key = |spot: Spot| (file.clone(), kind, spot);
+            // Of one kind no two overlap: the last that starts before the place is the one around it, if any is.
+            self.index.range(key((0, 0))..=key(spot)).next_back()
+        });
+        let numbers = around.flat_map(|(_, numbers)| numbers.iter().copied());
+        numbers.filter(move |number| self.all.get(*number).is_some_and(|ignore| spot <= ignore.to))
+    }
+
     fn hides(&mut self, finding: &Finding) -> bool {
-        let spot = (finding.at.line, finding.at.column);
+        let numbers: Vec<usize> = self.around(&finding.at).collect();
         let mut hidden = false;
-        for kind in [Kind::Line, Kind::Document, Kind::Object] {
-            let key = |spot: Spot| (finding.at.file.clone(), kind, spot);
-            // Of one kind no two overlap: the last that starts before the finding is the one around it, if any is.
-            let Some((_, numbers)) = self.index.range(key((0, 0))..=key(spot)).next_back() else { continue };
-            for number in numbers {
-                let Some(ignore) = self.all.get_mut(*number).filter(|ignore| spot <= ignore.to) else { continue };
-                for (code, used) in &mut ignore.codes {
-                    if std::ptr::eq(*code, finding.code) {
-                        (*used, hidden) = (true, true);
-                    }
+        for number in numbers {
+            for (code, used) in self.all.get_mut(number).into_iter().flat_map(|ignore| &mut ignore.codes) {
+                if std::ptr::eq(*code, finding.code) {
+                    (*used, hidden) = (true, true);
                 }
             }
         }
@@ -429,6 +448,8 @@ fn offset(byte: usize) -> u32 {
 mod tests {
     use super::*;
     use crate::finding::{MTLS_DISABLED, TLS_DISABLED};
+    use crate::lint::blocks::tests::WEB;
+    use crate::lint::pods::tests::STRICT;
     use crate::location::Sources;
     use crate::model::{Options, load};
 
@@ -445,6 +466,34 @@ mod tests {
         let left = shown.iter().filter(|one| std::ptr::eq(one.code, code)).map(|one| one.at.line).collect();
         let problems = shown.iter().filter(|one| std::ptr::eq(one.code, &raw const UNUSED_IGNORE));
         (left, problems.map(|one| format!("{}: {}", one.at.line, one.message)).collect())
+    }
+
+    #[test]
+    fn an_ignore_hides_no_finding_of_another_workload() {
+        let job = |name: &str, more: &str| {
+            format!(
+                "---\napiVersion: batch/v1\nkind: Job\nmetadata: {{name: {name}, namespace: shop{more}}}\nspec: {{template: {{metadata: {{labels: {{sidecar.istio.io/inject: \"false\"}}}}, spec: {{containers: [{{name: a}}]}}}}}}\n"
+            )
+        };
+        let ignore = ", annotations: {meshctl.io/ignore.MC0201: \"talks to the database only\"}";
+        let ignored = job("a-migrate", ignore);
+        let policy = STRICT.split_once("---\n").unwrap().1;
+        for (jobs, want) in [
+            (ignored.clone() + &job("b-report", ""), "shop/b-report would send"),
+            (job("b-report", "") + &ignored, "shop/b-report would send"),
+            (job("b-report", "") + &ignored + &job("c", ""), "2 clients (shop/b-report, shop/c) would send"),
+            (ignored.clone(), ""),
+        ] {
+            let mut sources = Sources::default();
+            sources.add("a.yaml", WEB.to_owned() + policy + &jobs);
+            let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+            let findings = crate::lint::run(&crate::mtls::check::check(&mesh));
+            let (shown, hidden) = Ignores::read(&mesh).hide(&mesh, findings);
+            let shown: Vec<&str> =
+                shown.iter().filter(|f| f.code.code == "MC0201").map(|f| f.message.as_str()).collect();
+            assert_eq!((shown.len(), hidden), (usize::from(!want.is_empty()), 1), "{shown:?}");
+            assert!(shown.iter().all(|message| message.starts_with(want)), "{shown:?}");
+        }
     }
 
     #[test]

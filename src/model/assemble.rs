@@ -29,6 +29,9 @@ const REVISIONED: [&str; 10] = [
     "ProxyConfig",
 ];
 
+/// The label that says which network a pod is in.
+const NETWORK: &str = "topology.istio.io/network";
+
 impl Mesh {
     /// Takes every item, and works out what follows from all of them together.
     pub(super) fn assemble(&mut self, items: Vec<Item>, pending: Vec<Pending>) {
@@ -126,7 +129,11 @@ impl Mesh {
             Item::Interference(object) if self.visible(&object.meta) => self.interferences.push(object),
             Item::BackendPolicy(policy) if self.visible(&policy.meta) => self.backend_policies.push(policy),
             Item::ProxyConfig(config) if self.visible(&config.meta) => self.proxy_configs.push(config),
-            Item::NotYet(meta, names) if self.visible(&meta) => self.not_yet(&meta, &names),
+            Item::NotYet(meta, names) if self.visible(&meta) => {
+                let host = |name: &str| Host::resolve(name, &meta.namespace, &self.options.cluster_domain);
+                let scopes = names.iter().map(|name| Scope::Host(host(name))).collect();
+                self.not_yet(&meta, scopes);
+            }
             _ => {}
         }
     }
@@ -137,15 +144,11 @@ impl Mesh {
     }
 
     /// A kind that is recognised and not judged yet: counted, and its rows are UNKNOWN.
-    fn not_yet(&mut self, meta: &Meta, names: &[Box<str>]) {
+    fn not_yet(&mut self, meta: &Meta, mut scopes: Vec<Scope>) {
         let Some(object) = self.object_ref(meta.id) else { return };
         self.leave(&object.kind);
         let reason = format!("{object} is not judged yet");
         let at = self.locate(meta.id, &Path::default());
-        let mut scopes = Vec::new();
-        for name in names {
-            scopes.push(Scope::Host(Host::resolve(name, &meta.namespace, &self.options.cluster_domain)));
-        }
         if scopes.is_empty() {
             let root = meta.namespace == self.root;
             scopes.extend(scope_of(&object.kind, &meta.namespace, &meta.name, root, &self.options.cluster_domain));
@@ -159,17 +162,17 @@ impl Mesh {
         let policies = std::mem::take(&mut self.backend_policies);
         if !self.version.reads_backend_policies() {
             for policy in &policies {
-                let names: Vec<_> = policy.targets.iter().map(|target| target.name.clone()).collect();
-                self.not_yet(&policy.meta, &names);
+                let scopes = policy.scopes(&self.options.cluster_domain);
+                self.not_yet(&policy.meta, scopes);
             }
         } else {
             let (rules, unclear) = backend_policy::rules(&policies, &self.services, &self.options.cluster_domain);
             self.rules.extend(rules);
-            for (host, id) in unclear {
+            for (scope, id) in unclear {
                 let who = self.object_ref(id).map(|object| object.to_string()).unwrap_or_default();
                 let reason = format!("what {who} makes clients send is not certain");
                 let at = self.locate(id, &Path::default());
-                self.taints.push(Taint { scope: Scope::Host(host), reason, object: Some(id), at });
+                self.taints.push(Taint { scope, reason, object: Some(id), at });
             }
         }
         self.backend_policies = policies;
@@ -235,6 +238,22 @@ impl Mesh {
                 let at = self.locate(*id, &Path::default());
                 taints.push(Taint { scope: Scope::Namespace(namespace.clone()), reason, object: Some(*id), at });
             }
+            for (namespace, (id, of)) in &members.disputed {
+                let reason = format!(
+                    "namespace {namespace} is claimed for the control plane of namespace {} and for that of {of}, and belongs to one only",
+                    members.plane
+                );
+                let at = self.locate(*id, &Path::default());
+                taints.push(Taint { scope: Scope::Namespace(namespace.clone()), reason, object: Some(*id), at });
+            }
+            if let Some((id, of)) = &members.rival {
+                let reason = format!(
+                    "ServiceMeshMemberRolls of {} and {of} claim every namespace or those of each other: judge one mesh at a time",
+                    members.plane
+                );
+                let at = self.locate(*id, &Path::default());
+                taints.push(Taint { scope: Scope::All, reason, object: Some(*id), at });
+            }
             let names: BTreeSet<&Arc<str>> = self
                 .workloads
                 .iter()
@@ -257,12 +276,25 @@ impl Mesh {
                     .to_owned();
             taints.push(Taint { scope: Scope::All, reason, object: plane, at });
         }
+        for (id, reason) in &control.clashes {
+            let at = self.locate(*id, &Path::default());
+            taints.push(Taint { scope: Scope::All, reason: reason.clone(), object: Some(*id), at });
+        }
+        if let Some((plane, path)) = control.plane.as_ref().and_then(|p| Some((p, p.injector.unfollowed.as_ref()?))) {
+            let (id, reason) = (plane.meta.id, format!("{path} changes what is injected, which is not followed"));
+            taints.push(Taint { scope: Scope::All, reason, object: Some(id), at: self.locate(id, &Path::new(path)) });
+        }
         // Whom another revision injects is told apart from those of the one that is judged.
         self.other_revisions |= control.revisions.is_some();
         self.taints.extend(taints);
         for _ in 0..others {
             self.leave("control planes of other meshes or revisions");
         }
+    }
+
+    /// Whether the product that is judged knows the ambient mesh at all.
+    fn has_ambient(&self) -> bool {
+        self.version.has_ambient() && self.control.as_ref().and_then(super::Control::release).is_none()
     }
 
     /// Decides each workload's proxy.
@@ -274,6 +306,7 @@ impl Mesh {
         }
         let (mut missing, mut strangers) = (BTreeSet::new(), BTreeMap::new());
         let by_roll = self.control.as_ref().is_some_and(|control| control.members.is_some());
+        let has_ambient = self.has_ambient();
         for workload in &mut workloads {
             let name = &workload.meta.namespace;
             let namespace = self.namespaces.get(name);
@@ -286,7 +319,7 @@ impl Mesh {
                 let given = metadata::inherited(mesh, configs, &self.root, &workload.meta.namespace, &workload.labels);
                 workload.metadata = workload.metadata.over(&given);
             }
-            workload.settle(&InjectionView { namespace, assume_injected, control });
+            workload.settle(&InjectionView { namespace, assume_injected, control, ambient: has_ambient });
             if !seen && member.is_none() {
                 workload.proxy = Proxy::None;
                 workload.proxy_why = "discoverySelectors leave its namespace out of the mesh".to_owned();
@@ -306,16 +339,22 @@ impl Mesh {
         let shown = workloads.iter().any(ambient)
             || self.namespaces.values().any(labelled)
             || self.gateways.iter().any(|gateway| gateway.waypoint.is_some());
-        self.ambient = self.options.env.ambient.unwrap_or(shown);
+        self.ambient = has_ambient && self.options.env.ambient.unwrap_or(shown);
         for (namespace, id) in strangers {
             let reason =
                 format!("pods of namespace {namespace} run a proxy, and it is no member of the mesh that is judged");
             let at = self.locate(id, &Path::default());
             self.taints.push(Taint { scope: Scope::Namespace(namespace), reason, object: Some(id), at });
         }
-        let network = |w: &Workload| w.labels.get("topology.istio.io/network").map(str::to_owned);
-        let networks: BTreeSet<String> = workloads.iter().filter_map(network).collect();
-        self.networks = networks.len() > 1;
+        // The root namespace's label names the network of all pods that say nothing (`serviceregistry/kube/controller/
+        // network.go`); no name at all is as any (`pkg/network/id.go`).
+        let usual = self.namespaces.get(&self.root).and_then(|ns| ns.labels.get(NETWORK));
+        let labelled = workloads.iter().filter_map(|w| w.labels.get(NETWORK));
+        let told = workloads.iter().filter_map(|w| w.metadata.network.as_deref());
+        let inline = self.entries.iter().flat_map(|entry| &entry.endpoints);
+        let machines = self.machines.iter().chain(inline).filter_map(|machine| machine.labels.get(NETWORK));
+        let names = usual.into_iter().chain(labelled).chain(told).chain(machines);
+        self.networks = names.filter(|name| !name.is_empty()).collect::<BTreeSet<_>>().len() > 1;
         self.assumed_namespaces = missing.into_iter().collect();
         self.workloads = workloads;
     }
@@ -398,4 +437,79 @@ fn without_represented(workloads: Vec<Workload>) -> Vec<Workload> {
     };
     let kept: Vec<bool> = workloads.iter().map(stands).collect();
     workloads.into_iter().zip(kept).filter_map(|(workload, keep)| keep.then_some(workload)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::location::Sources;
+    use crate::model::{Mesh, Options, Proxy, Version, load};
+
+    fn mesh(text: String, options: Options) -> Mesh {
+        let mut sources = Sources::default();
+        sources.add("a.yaml", text);
+        load(sources, options)
+    }
+
+    #[test]
+    fn ambient_is_for_products_that_have_it() {
+        const PLANE: &str = "---\n{apiVersion: maistra.io/v2, kind: ServiceMeshControlPlane, metadata: {name: basic, namespace: cp}, spec: {version: v2.6}}";
+        const LABEL: &str = "labels: {istio.io/dataplane-mode: ambient}";
+        const ANNOTATION: &str = "annotations: {ambient.istio.io/redirection: enabled}";
+        let pod = |meta: &str, spec: &str| {
+            format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: web, namespace: shop, {meta}}}, spec: {{{spec}containers: [{{name: a}}]}}}}\n"
+            )
+        };
+        let template = |meta: &str| {
+            format!(
+                "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web, namespace: shop}}, spec: {{template: {{metadata: {{{meta}}}, spec: {{containers: [{{name: a}}]}}}}}}}}\n"
+            )
+        };
+        for (text, minor, proxy) in [
+            (template(LABEL), 32, Proxy::Ambient),
+            (template(LABEL), 15, Proxy::Ambient),
+            (template(LABEL), 14, Proxy::None),
+            (template(LABEL) + PLANE, 32, Proxy::None),
+            (pod(ANNOTATION, ""), 32, Proxy::Ambient),
+            (pod(ANNOTATION, ""), 14, Proxy::None),
+            (pod(ANNOTATION, "hostNetwork: true, "), 32, Proxy::None),
+            (template(ANNOTATION), 32, Proxy::None),
+        ] {
+            let options = Options { version: Some(Version::one(minor)), ..Options::default() };
+            let namespace = "---\n{apiVersion: v1, kind: Namespace, metadata: {name: shop}}\n---\n";
+            let mesh = mesh(format!("{namespace}{text}"), options);
+            let workload = mesh.workloads.first().expect("a workload");
+            assert_eq!(workload.proxy, proxy, "1.{minor} {text}");
+            assert_eq!(mesh.ambient, proxy == Proxy::Ambient, "1.{minor} {text}");
+        }
+    }
+
+    #[test]
+    fn networks_are_named_in_several_places() {
+        let root =
+            "{apiVersion: v1, kind: Namespace, metadata: {name: istio-system, labels: {topology.istio.io/network: a}}}";
+        let label = |name: &str| format!("labels: {{topology.istio.io/network: {name}}}");
+        let config = |name: &str| {
+            format!("annotations: {{proxy.istio.io/config: 'proxyMetadata: {{ISTIO_META_NETWORK: {name}}}'}}")
+        };
+        let machine = "{apiVersion: networking.istio.io/v1, kind: WorkloadEntry, metadata: {name: vm, namespace: shop}, spec: {address: 1.2.3.4, network: b}}";
+        for (first, second, more, networks) in [
+            (label("a"), label("b"), "", true),
+            (label("a"), String::new(), "", false),
+            (label("a"), String::new(), root, false),
+            (label("b"), String::new(), root, true),
+            (config("a"), config("b"), "", true),
+            (config("b"), String::new(), root, true),
+            (String::new(), String::new(), root, false),
+            (label("a"), String::new(), machine, true),
+        ] {
+            let pod = |name: &str, meta: &str| {
+                format!(
+                    "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}, namespace: shop, {meta}}}, spec: {{containers: [{{name: a}}]}}}}\n---\n"
+                )
+            };
+            let text = pod("one", &first) + &pod("two", &second) + more;
+            assert_eq!(mesh(text.clone(), Options::default()).networks, networks, "{text}");
+        }
+    }
 }

@@ -7,7 +7,8 @@ use super::host::Host;
 use super::issue::Issues;
 use super::meta::{Meta, ObjectId, order_known};
 use super::service::{Origin, Service};
-use crate::yaml::Node;
+use super::taint::Scope;
+use crate::yaml::{Kind, Node};
 use std::collections::BTreeMap;
 
 /// One policy.
@@ -26,7 +27,7 @@ pub struct BackendPolicy {
 /// One of `targetRefs`.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// Kind is Service; others are not followed.
+    /// It is a Service with a name; other kinds are not followed.
     pub service: bool,
     /// Name.
     pub name: Box<str>,
@@ -47,13 +48,25 @@ pub(super) fn read(root: Node<'_>, meta: Meta, is_tls: bool, issues: &mut Issues
     let spec = issues.mapping(root.get("spec"), "spec");
     let get = |key: &str| spec.and_then(|spec| spec.get(key));
     let mut targets = Vec::new();
-    for (at, target) in issues.mappings(get("targetRefs"), "spec.targetRefs") {
+    let list = get("targetRefs").filter(|list| !list.is_null());
+    if list.is_none_or(|list| list.kind() == Kind::Seq && list.is_empty()) {
+        // The earliest versions had one `targetRef`; the API server drops it, and refuses a policy without a target.
+        let at = get("targetRef").or(list).or(spec).unwrap_or(root);
+        let message = "spec.targetRefs is missing: the policy names nothing".to_owned();
+        issues.add(
+            at,
+            "spec.targetRefs",
+            message,
+            "list the Services under spec.targetRefs, each with group, kind and name",
+        );
+    }
+    for (at, target) in issues.mappings(list, "spec.targetRefs") {
         let mut text = |key: &str| -> Box<str> {
             let path = format!("spec.targetRefs[{at}].{key}");
             issues.string(target.get(key), path).unwrap_or_default().as_ref().into()
         };
         let (group, kind, name, section) = (text("group"), text("kind"), text("name"), text("sectionName"));
-        let service = group.is_empty() && &*kind == "Service";
+        let service = group.is_empty() && &*kind == "Service" && !name.is_empty();
         targets.push(Target { service, name, section: Some(section).filter(|section| !section.is_empty()) });
     }
     let validation = issues.mapping(get("validation"), "spec.validation");
@@ -82,32 +95,54 @@ pub(super) fn read(root: Node<'_>, meta: Meta, is_tls: bool, issues: &mut Issues
     BackendPolicy { meta, tls, targets, unclear: is_tls && !configured }
 }
 
-/// The rules that istiod makes of the policies, and the hosts about which it cannot be said.
+impl BackendPolicy {
+    /// The hosts of the Services that it names.
+    pub(super) fn hosts<'a>(&'a self, domain: &'a str) -> impl Iterator<Item = Host> + 'a {
+        let services = self.targets.iter().filter(|target| target.service);
+        services.map(move |target| Host::of_service(&target.name, &self.meta.namespace, domain))
+    }
+
+    /// The rows that one of its targets speaks of: of a ServiceEntry or a slip, any of its namespace.
+    fn scope(&self, target: &Target, domain: &str) -> Scope {
+        match target.service {
+            true => Scope::Host(Host::of_service(&target.name, &self.meta.namespace, domain)),
+            false => Scope::Services(self.meta.namespace.clone()),
+        }
+    }
+
+    /// The rows that it speaks of.
+    pub(super) fn scopes(&self, domain: &str) -> Vec<Scope> {
+        self.targets.iter().map(|target| self.scope(target, domain)).collect()
+    }
+}
+
+/// The rules that istiod makes of the policies, and the rows about which it cannot be said.
 pub(super) fn rules(
     policies: &[BackendPolicy],
     services: &[Service],
     domain: &str,
-) -> (Vec<DestinationRule>, Vec<(Host, ObjectId)>) {
+) -> (Vec<DestinationRule>, Vec<(Scope, ObjectId)>) {
     let mut by_host: BTreeMap<Host, Vec<(&BackendPolicy, &Target)>> = BTreeMap::new();
     let mut unclear = Vec::new();
     for policy in policies {
         for target in &policy.targets {
-            let host = Host::of_service(&target.name, &policy.meta.namespace, domain);
-            if policy.unclear || !target.service {
-                unclear.push((host, policy.meta.id));
-            } else {
-                by_host.entry(host).or_default().push((policy, target));
+            match policy.scope(target, domain) {
+                Scope::Host(host) if !policy.unclear => by_host.entry(host).or_default().push((policy, target)),
+                scope => unclear.push((scope, policy.meta.id)),
             }
         }
     }
     let mut made = Vec::new();
     for (host, mut parts) in by_host {
-        // A target that is not there makes no rule.
+        // A target that is not in the input: the cluster may have it.
         let service = services.iter().find(|service| service.host == host && service.origin == Origin::Kubernetes);
-        let Some(service) = service else { continue };
+        let Some(service) = service else {
+            unclear.extend(parts.first().map(|(policy, _)| (Scope::Host(host), policy.meta.id)));
+            continue;
+        };
         parts.sort_by(|a, b| a.0.meta.age_key().cmp(&b.0.meta.age_key()));
         if let Some(rivals) = rivals(&parts) {
-            unclear.push((host, rivals));
+            unclear.push((Scope::Host(host), rivals));
             continue;
         }
         made.extend(rule(host, service, &parts));
@@ -161,4 +196,56 @@ fn rule(host: Host, service: &Service, parts: &[(&BackendPolicy, &Target)]) -> O
         selector: None,
         made_from: Some(from),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::location::Sources;
+    use crate::model::{Mesh, Options, Scope, load};
+
+    fn mesh(targets: &str, more: &str) -> Mesh {
+        let mut sources = Sources::default();
+        let text = format!(
+            "{{apiVersion: gateway.networking.k8s.io/v1, kind: BackendTLSPolicy, metadata: {{name: b, namespace: shop}}, spec: {{{targets} validation: {{hostname: web, wellKnownCACertificates: System}}}}}}\n---\n{more}\n"
+        );
+        sources.add("a.yaml", text);
+        load(sources, Options::default())
+    }
+
+    #[test]
+    fn a_policy_is_a_rule_or_a_taint() {
+        const WEB: &str = "targetRefs: [{group: '', kind: Service, name: web}],";
+        const SERVICE: &str =
+            "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {ports: [{port: 80}]}}";
+        let (host, shop) = (Some("web.shop.svc.cluster.local"), Some("shop"));
+        for (targets, more, rules, tainted, findings) in [
+            (WEB, SERVICE, 1, None, 0),
+            (WEB, "", 0, host, 0),
+            ("targetRefs: [{group: networking.istio.io, kind: ServiceEntry, name: e}],", SERVICE, 0, shop, 0),
+            ("targetRefs: [{kind: service, name: web}],", SERVICE, 0, shop, 0),
+            ("targetRef: {group: '', kind: Service, name: web},", SERVICE, 0, shop, 1),
+            ("targetRefs: [],", SERVICE, 0, shop, 1),
+            ("", SERVICE, 0, shop, 1),
+        ] {
+            let mesh = mesh(targets, more);
+            let scope = |scope: &Scope| match scope {
+                Scope::Host(host) => host.as_str().to_owned(),
+                Scope::Services(namespace) => namespace.to_string(),
+                other => format!("{other:?}"),
+            };
+            let taints: Vec<String> = mesh.taints.iter().map(|taint| scope(&taint.scope)).collect();
+            assert_eq!(taints.first().map(String::as_str), tainted, "{targets} {more}");
+            assert_eq!((mesh.rules.len(), mesh.findings.len()), (rules, findings), "{targets} {more}");
+        }
+    }
+
+    #[test]
+    fn its_rule_comes_before_every_other() {
+        let service = "{apiVersion: v1, kind: Service, metadata: {name: web, namespace: shop}, spec: {ports: [{port: 80}]}}\n---\n";
+        let rule = "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: a, namespace: shop}, spec: {host: web}}";
+        let mesh = mesh("targetRefs: [{group: '', kind: Service, name: web}],", &format!("{service}{rule}"));
+        let [first, second] = &mesh.rules[..] else { panic!("two rules") };
+        assert!(first.made_from.is_some() && second.made_from.is_none());
+        assert!(crate::model::meta::order_known(&first.meta, &second.meta));
+    }
 }

@@ -30,7 +30,8 @@ impl Mesh {
         let written = || self.rules.iter().filter(|rule| !rule.meta.made);
         let rules = written().map(|rule| rule.meta.namespace.clone());
         let hosts = written().filter_map(|rule| self.namespace_of(&rule.host));
-        let mut names: BTreeSet<_> = policies.chain(rules).chain(hosts).collect();
+        let backends = self.backend_policies.iter().map(|policy| policy.meta.namespace.clone());
+        let mut names: BTreeSet<_> = policies.chain(rules).chain(hosts).chain(backends).collect();
         names.remove(&self.root);
         names
     }
@@ -40,13 +41,15 @@ impl Mesh {
     pub(super) fn imagine_services(&mut self) {
         let old = self.old_policies().iter().map(|policy| &policy.meta);
         let policies = self.policies.iter().map(|policy| &policy.meta).chain(old);
-        let silent = policies.chain(self.rules.iter().map(|rule| &rule.meta)).all(|meta| meta.made);
+        let silent = policies.chain(self.rules.iter().map(|rule| &rule.meta)).all(|meta| meta.made)
+            && self.backend_policies.is_empty();
         if self.has_services || silent {
             return;
         }
         let domain = self.options.cluster_domain.clone();
         let mut hosts: BTreeSet<Host> =
             self.rules.iter().filter(|rule| !rule.meta.made).map(|rule| rule.host.clone()).collect();
+        hosts.extend(self.backend_policies.iter().flat_map(|policy| policy.hosts(&domain)));
         let namespaces = self.named_namespaces();
         for policy in self.old_policies().iter().filter(|policy| policy.reach == Reach::Namespace) {
             let names = policy.targets.iter().filter(|target| !target.name.is_empty());

@@ -1,4 +1,4 @@
-//! The Kubernetes kinds that meshctl knows: one table, read by the YAML reader (and one day by the cluster's lister).
+//! The Kubernetes kinds that meshctl knows: one table, read by the YAML reader and by the cluster's lister.
 
 /// What meshctl does with a kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,21 @@ pub enum Role {
     Known,
     /// Known, changes rows, and not judged yet: what it affects is UNKNOWN.
     NotYet,
+}
+
+/// Whether a live cluster is asked for the objects of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    /// By every command that reads a cluster.
+    Check,
+    /// By `lint` only: no row hangs on them.
+    Lint,
+    /// Where no other kind that the cluster serves shows the same: the kind that does.
+    Unless(&'static str),
+    /// Single objects by name, never the list.
+    Named,
+    /// Never: what they lead to is read in place of them.
+    Never,
 }
 
 /// One row of [`KINDS`].
@@ -24,6 +39,8 @@ pub struct KindRow {
     pub namespaced: bool,
     /// What meshctl does with it.
     pub role: Role,
+    /// Whether a live cluster is asked for its objects.
+    pub list: List,
 }
 
 const ISTIO: &[&str] = &["v1", "v1beta1", "v1alpha3"];
@@ -40,82 +57,87 @@ const fn row(
     versions: &'static [&'static str],
     namespaced: bool,
     role: Role,
+    list: List,
 ) -> KindRow {
-    KindRow { kind, group, versions, namespaced, role }
+    KindRow { kind, group, versions, namespaced, role, list }
 }
 
+use List::{Check, Lint, Named, Never, Unless};
 use Role::{Judged, Known, NotYet};
 
-/// Every kind that meshctl knows by name.
+/// Every kind that meshctl knows by name. Of ReplicaSets a cluster keeps ten for each Deployment that runs, and their
+/// Pods are listed; CustomResourceDefinitions are listed for their conversion webhooks. What IstioOperator
+/// and Sail install is seen by what came of it, the mesh's configuration and istiod; who belongs to a control plane of
+/// OpenShift Service Mesh 1.x and 2.x stands only in its objects.
 pub static KINDS: &[KindRow] = &[
-    row("Namespace", "", &["v1"], false, Judged),
-    row("Service", "", &["v1"], true, Judged),
-    row("Endpoints", "", &["v1"], true, Judged),
-    row("EndpointSlice", "discovery.k8s.io", &["v1", "v1beta1"], true, Judged),
-    row("Pod", "", &["v1"], true, Judged),
-    row("ReplicationController", "", &["v1"], true, Judged),
-    row("Deployment", "apps", APPS, true, Judged),
-    row("Deployment", "extensions", &["v1beta1"], true, Judged),
-    row("ReplicaSet", "apps", APPS, true, Judged),
-    row("ReplicaSet", "extensions", &["v1beta1"], true, Judged),
-    row("StatefulSet", "apps", APPS, true, Judged),
-    row("DaemonSet", "apps", APPS, true, Judged),
-    row("DaemonSet", "extensions", &["v1beta1"], true, Judged),
-    row("Job", "batch", &["v1"], true, Judged),
-    row("CronJob", "batch", &["v1", "v1beta1", "v2alpha1"], true, Judged),
-    row("DeploymentConfig", "apps.openshift.io", &["v1"], true, Judged),
-    row("Rollout", "argoproj.io", &["v1alpha1"], true, Judged),
-    row("ConfigMap", "", &["v1"], true, Judged),
-    row("PeerAuthentication", SEC, SECURITY, true, Judged),
-    row("DestinationRule", NET, ISTIO, true, Judged),
-    row("Sidecar", NET, ISTIO, true, Judged),
-    row("ServiceEntry", NET, ISTIO, true, Judged),
-    row("WorkloadEntry", NET, ISTIO, true, Judged),
-    row("WorkloadGroup", NET, ISTIO, true, Judged),
-    row("VirtualService", NET, ISTIO, true, Judged),
-    row("Gateway", NET, ISTIO, true, Judged),
-    row("EnvoyFilter", NET, &["v1alpha3"], true, Judged),
-    row("ProxyConfig", NET, &["v1beta1"], true, Judged),
-    row("HTTPRoute", GWAPI, GATEWAY_API, true, Judged),
-    row("GRPCRoute", GWAPI, GATEWAY_API, true, Judged),
-    row("Gateway", GWAPI, GATEWAY_API, true, Judged),
-    row("BackendTLSPolicy", GWAPI, GATEWAY_API, true, Judged),
-    row("XBackendTrafficPolicy", "gateway.networking.x-k8s.io", &[], true, Judged),
-    row("GatewayClass", GWAPI, GATEWAY_API, false, Known),
-    row("TCPRoute", GWAPI, GATEWAY_API, true, Known),
-    row("TLSRoute", GWAPI, GATEWAY_API, true, Known),
-    row("UDPRoute", GWAPI, GATEWAY_API, true, Known),
-    row("ReferenceGrant", GWAPI, GATEWAY_API, true, Known),
-    row("ListenerSet", GWAPI, GATEWAY_API, true, Known),
-    row("BackendLBPolicy", GWAPI, GATEWAY_API, true, Known),
-    row("AuthorizationPolicy", SEC, SECURITY, true, Known),
-    row("RequestAuthentication", SEC, SECURITY, true, Known),
-    row("Telemetry", "telemetry.istio.io", &["v1", "v1alpha1"], true, Known),
-    row("WasmPlugin", "extensions.istio.io", &["v1alpha1"], true, Known),
-    row("TrafficExtension", "extensions.istio.io", &["v1alpha1"], true, Known),
-    row("Policy", "authentication.istio.io", &["v1alpha1"], true, Judged),
-    row("MeshPolicy", "authentication.istio.io", &["v1alpha1"], false, Judged),
-    row("ServiceMeshPolicy", "authentication.maistra.io", &["v1"], true, Judged),
-    row("ServiceMeshControlPlane", "maistra.io", &["v2", "v1"], true, Judged),
-    row("ServiceMeshMemberRoll", "maistra.io", &["v1"], true, Judged),
-    row("ServiceMeshMember", "maistra.io", &["v1"], true, Judged),
-    row("ServiceMeshExtension", "maistra.io", &["v1", "v1alpha1"], true, Known),
-    row("ServiceMeshPeer", "federation.maistra.io", &["v1"], true, NotYet),
-    row("ExportedServiceSet", "federation.maistra.io", &["v1"], true, Known),
-    row("ImportedServiceSet", "federation.maistra.io", &["v1"], true, NotYet),
-    row("IstioOperator", "install.istio.io", &["v1alpha1"], true, NotYet),
-    row("Istio", "sailoperator.io", &["v1", "v1alpha1"], false, Judged),
-    row("IstioRevision", "sailoperator.io", &["v1", "v1alpha1"], false, Judged),
-    row("IstioRevisionTag", "sailoperator.io", &["v1", "v1alpha1"], false, Judged),
-    row("IstioCNI", "sailoperator.io", &["v1", "v1alpha1"], false, Known),
-    row("ZTunnel", "sailoperator.io", &["v1", "v1alpha1"], false, Known),
-    row("ValidatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known),
-    row("MutatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known),
-    row("APIService", "apiregistration.k8s.io", &[], false, Known),
-    row("CustomResourceDefinition", "apiextensions.k8s.io", &[], false, Known),
-    row("ServiceMonitor", "monitoring.coreos.com", &[], true, Known),
-    row("PodMonitor", "monitoring.coreos.com", &[], true, Known),
-    row("Kiali", "kiali.io", &["v1alpha1"], true, Known),
+    row("Namespace", "", &["v1"], false, Judged, Check),
+    row("Service", "", &["v1"], true, Judged, Check),
+    row("Endpoints", "", &["v1"], true, Judged, Unless("EndpointSlice")),
+    row("EndpointSlice", "discovery.k8s.io", &["v1", "v1beta1"], true, Judged, Check),
+    row("Pod", "", &["v1"], true, Judged, Check),
+    row("ReplicationController", "", &["v1"], true, Judged, Check),
+    row("Deployment", "apps", APPS, true, Judged, Check),
+    row("Deployment", "extensions", &["v1beta1"], true, Judged, Unless("Deployment")),
+    row("ReplicaSet", "apps", APPS, true, Judged, Never),
+    row("ReplicaSet", "extensions", &["v1beta1"], true, Judged, Never),
+    row("StatefulSet", "apps", APPS, true, Judged, Check),
+    row("DaemonSet", "apps", APPS, true, Judged, Check),
+    row("DaemonSet", "extensions", &["v1beta1"], true, Judged, Unless("DaemonSet")),
+    row("Job", "batch", &["v1"], true, Judged, Check),
+    row("CronJob", "batch", &["v1", "v1beta1", "v2alpha1"], true, Judged, Check),
+    row("DeploymentConfig", "apps.openshift.io", &["v1"], true, Judged, Check),
+    row("Rollout", "argoproj.io", &["v1alpha1"], true, Judged, Check),
+    row("ConfigMap", "", &["v1"], true, Judged, Named),
+    row("PeerAuthentication", SEC, SECURITY, true, Judged, Check),
+    row("DestinationRule", NET, ISTIO, true, Judged, Check),
+    row("Sidecar", NET, ISTIO, true, Judged, Check),
+    row("ServiceEntry", NET, ISTIO, true, Judged, Check),
+    row("WorkloadEntry", NET, ISTIO, true, Judged, Check),
+    row("WorkloadGroup", NET, ISTIO, true, Judged, Check),
+    row("VirtualService", NET, ISTIO, true, Judged, Check),
+    row("Gateway", NET, ISTIO, true, Judged, Check),
+    row("EnvoyFilter", NET, &["v1alpha3"], true, Judged, Check),
+    row("ProxyConfig", NET, &["v1beta1"], true, Judged, Check),
+    row("HTTPRoute", GWAPI, GATEWAY_API, true, Judged, Check),
+    row("GRPCRoute", GWAPI, GATEWAY_API, true, Judged, Check),
+    row("Gateway", GWAPI, GATEWAY_API, true, Judged, Check),
+    row("BackendTLSPolicy", GWAPI, GATEWAY_API, true, Judged, Check),
+    row("XBackendTrafficPolicy", "gateway.networking.x-k8s.io", &[], true, Judged, Check),
+    row("GatewayClass", GWAPI, GATEWAY_API, false, Known, Never),
+    row("TCPRoute", GWAPI, GATEWAY_API, true, Known, Never),
+    row("TLSRoute", GWAPI, GATEWAY_API, true, Known, Never),
+    row("UDPRoute", GWAPI, GATEWAY_API, true, Known, Never),
+    row("ReferenceGrant", GWAPI, GATEWAY_API, true, Known, Never),
+    row("ListenerSet", GWAPI, GATEWAY_API, true, Known, Never),
+    row("BackendLBPolicy", GWAPI, GATEWAY_API, true, Known, Never),
+    row("AuthorizationPolicy", SEC, SECURITY, true, Known, Lint),
+    row("RequestAuthentication", SEC, SECURITY, true, Known, Lint),
+    row("Telemetry", "telemetry.istio.io", &["v1", "v1alpha1"], true, Known, Never),
+    row("WasmPlugin", "extensions.istio.io", &["v1alpha1"], true, Known, Never),
+    row("TrafficExtension", "extensions.istio.io", &["v1alpha1"], true, Known, Never),
+    row("Policy", "authentication.istio.io", &["v1alpha1"], true, Judged, Check),
+    row("MeshPolicy", "authentication.istio.io", &["v1alpha1"], false, Judged, Check),
+    row("ServiceMeshPolicy", "authentication.maistra.io", &["v1"], true, Judged, Check),
+    row("ServiceMeshControlPlane", "maistra.io", &["v2", "v1"], true, Judged, Check),
+    row("ServiceMeshMemberRoll", "maistra.io", &["v1"], true, Judged, Check),
+    row("ServiceMeshMember", "maistra.io", &["v1"], true, Judged, Check),
+    row("ServiceMeshExtension", "maistra.io", &["v1", "v1alpha1"], true, Known, Never),
+    row("ServiceMeshPeer", "federation.maistra.io", &["v1"], true, NotYet, Check),
+    row("ExportedServiceSet", "federation.maistra.io", &["v1"], true, Known, Never),
+    row("ImportedServiceSet", "federation.maistra.io", &["v1"], true, NotYet, Check),
+    row("IstioOperator", "install.istio.io", &["v1alpha1"], true, NotYet, Never),
+    row("Istio", "sailoperator.io", &["v1", "v1alpha1"], false, Judged, Never),
+    row("IstioRevision", "sailoperator.io", &["v1", "v1alpha1"], false, Judged, Never),
+    row("IstioRevisionTag", "sailoperator.io", &["v1", "v1alpha1"], false, Judged, Never),
+    row("IstioCNI", "sailoperator.io", &["v1", "v1alpha1"], false, Known, Never),
+    row("ZTunnel", "sailoperator.io", &["v1", "v1alpha1"], false, Known, Never),
+    row("ValidatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known, Lint),
+    row("MutatingWebhookConfiguration", "admissionregistration.k8s.io", &[], false, Known, Lint),
+    row("APIService", "apiregistration.k8s.io", &[], false, Known, Lint),
+    row("CustomResourceDefinition", "apiextensions.k8s.io", &[], false, Known, Lint),
+    row("ServiceMonitor", "monitoring.coreos.com", &[], true, Known, Lint),
+    row("PodMonitor", "monitoring.coreos.com", &[], true, Known, Lint),
+    row("Kiali", "kiali.io", &["v1alpha1"], true, Known, Never),
 ];
 
 /// Groups in which an unknown kind is a finding: they decide how traffic is secured. The first eras' Mixer groups

@@ -3,7 +3,7 @@
 use super::kinds::{self, Lookup, Role};
 use super::mesh_config::IstiodEnv;
 use super::read::{self, Item, Object, Raw, Read};
-use super::{Control, Mesh, MeshConfig, Meta, ObjectId, Options, openshift};
+use super::{Control, Mesh, MeshConfig, Meta, ObjectId, Options, istiod, openshift};
 use crate::finding::{self, Finding};
 use crate::location::{Location, ObjectRef, Path, Sources};
 use crate::yaml::{self, Broken, Document, NodeId};
@@ -12,43 +12,99 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Reads every source and builds the mesh. Cannot fail: what is wrong is in its findings and taints.
-#[must_use]
-pub fn load(sources: Sources, mut options: Options) -> Mesh {
-    let mut documents = Vec::new();
-    let (mut broken, mut findings, mut inputs, mut strangers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let ids: Vec<_> = sources.iter().map(|(id, source)| (id, source.path.to_string())).collect();
-    let parsed: Vec<_> = ids.par_iter().map(|(id, _)| yaml::parse(&sources, *id)).collect();
-    let mut patches = BTreeSet::new();
-    for ((id, path), parsed) in ids.into_iter().zip(parsed) {
-        let stranger = parsed.findings.first().filter(|_| options.walked.contains(&path));
-        let stranger = stranger.filter(|_| sources.get(id).is_some_and(|one| !yaml::may_be_manifest(&one.text)));
-        patches.extend(options.patches.contains(&path).then_some(id));
-        inputs.push((path, parsed.documents.len() + parsed.broken.len()));
-        documents.extend(parsed.documents);
-        match stranger {
-            Some(finding) => strangers.push(finding.at.clone()),
-            None => {
-                broken.extend(parsed.broken);
-                findings.extend(parsed.findings);
+/// Documents that were read, from files or from a cluster, and what could not be.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// The texts.
+    pub sources: Sources,
+    /// The documents that parsed.
+    pub documents: Vec<Document>,
+    /// Those that did not.
+    pub broken: Vec<Broken>,
+    /// What is wrong with them.
+    pub findings: Vec<Finding>,
+    /// Documents of each input, as (name, documents).
+    pub inputs: Vec<(String, usize)>,
+    /// What a cluster has, or may have, and did not show.
+    pub unseen: Vec<Unseen>,
+    /// Files that nobody named, do not parse, and look like no manifests.
+    pub strangers: Vec<Location>,
+    /// The namespaces of the cluster that were read; empty: all, or no cluster.
+    pub read_namespaces: BTreeSet<String>,
+}
+
+/// Objects of a cluster that could not be read.
+#[derive(Clone, Debug)]
+pub struct Unseen {
+    /// Kind.
+    pub kind: String,
+    /// Their namespace; empty: every namespace, or a kind without.
+    pub namespace: Arc<str>,
+    /// Name, where it is one object; empty: all of them.
+    pub name: Arc<str>,
+    /// Why, for a person.
+    pub reason: String,
+    /// The request, as a place.
+    pub at: Location,
+}
+
+impl Input {
+    /// Parses every source, in parallel. `walked`: those that nobody named.
+    #[must_use]
+    pub fn read(sources: Sources, walked: &BTreeSet<String>) -> Self {
+        let mut input = Self::default();
+        let ids: Vec<_> = sources.iter().map(|(id, source)| (id, source.path.to_string())).collect();
+        let parsed: Vec<_> = ids.par_iter().map(|(id, _)| yaml::parse(&sources, *id)).collect();
+        for ((id, path), parsed) in ids.into_iter().zip(parsed) {
+            let stranger = parsed.findings.first().filter(|_| walked.contains(&path));
+            let stranger = stranger.filter(|_| sources.get(id).is_some_and(|one| !yaml::may_be_manifest(&one.text)));
+            input.inputs.push((path, parsed.documents.len() + parsed.broken.len()));
+            input.documents.extend(parsed.documents);
+            match stranger {
+                Some(finding) => input.strangers.push(finding.at.clone()),
+                None => {
+                    input.broken.extend(parsed.broken);
+                    input.findings.extend(parsed.findings);
+                }
             }
         }
+        Self { sources, ..input }
     }
-    let judged = (0..).zip(&documents).filter(|(_, document)| !patches.contains(&document.source));
+}
+
+/// Reads every source and builds the mesh. Cannot fail: what is wrong is in its findings and taints.
+#[must_use]
+pub fn load(sources: Sources, options: Options) -> Mesh {
+    load_input(Input::read(sources, &options.walked), options)
+}
+
+/// Builds the mesh from documents. Cannot fail: what is wrong is in its findings and taints.
+#[must_use]
+pub fn load_input(input: Input, mut options: Options) -> Mesh {
+    let Input { sources, documents, broken, findings, inputs, unseen, strangers, read_namespaces } = input;
+    let is_patch = |id| sources.get(id).is_some_and(|source| options.patches.contains(&*source.path));
+    let judged = (0..).zip(&documents).filter(|(_, document)| options.patches.is_empty() || !is_patch(document.source));
     let raws: Vec<Raw> = judged.flat_map(|(number, d)| read::unwrap_lists(number, d)).collect();
     let reads = read_all(&raws, &documents, &options);
-    let reads = match control_plane_domain(&reads, &options) {
+    let istiods = istiod::istiods(&raws, &documents);
+    let (domain, unclear) = match istiod::domain(&istiods, options.revision.as_deref()) {
+        Ok(domain) => (domain, None),
+        Err(unclear) => (None, Some(unclear)),
+    };
+    let reads = match control_plane_domain(&reads, &options).or(domain) {
         Some(domain) if domain != options.cluster_domain => {
             options.cluster_domain = domain;
             read_all(&raws, &documents, &options)
         }
         _ => reads,
     };
-    let mut loader =
-        Loader { sources, documents, options, findings, objects: Vec::new(), items: Vec::new(), pending: Vec::new() };
+    let (objects, items, pending) = (Vec::new(), Vec::new(), Vec::new());
+    let mut loader = Loader { sources, documents, options, istiods, findings, objects, items, pending };
     loader.take(reads, &raws);
+    loader.pend_domain(unclear);
     loader.pend_broken(&broken);
-    Mesh { strangers, ..loader.finish(inputs) }
+    loader.pend_unseen(unseen);
+    Mesh { strangers, read_namespaces, ..loader.finish(inputs) }
 }
 
 fn read_all(raws: &[Raw], documents: &[Document], options: &Options) -> Vec<Read> {
@@ -108,6 +164,7 @@ struct Loader {
     sources: Sources,
     documents: Vec<Document>,
     options: Options,
+    istiods: Vec<istiod::Istiod>,
     objects: Vec<Object>,
     /// What each object is; as long as `objects`.
     items: Vec<Item>,
@@ -281,6 +338,30 @@ impl Loader {
         }
     }
 
+    /// Without the domain of Kubernetes services no host is certain.
+    fn pend_domain(&mut self, unclear: Option<(usize, String)>) {
+        let Some((at, reason)) = unclear else { return };
+        let Some(object) = self.objects.get(at).cloned() else { return };
+        let place = self.place(object.document, object.node);
+        self.pend(&object, "", at, reason, place);
+    }
+
+    /// What a cluster did not show: a finding, and a taint of what such objects may change.
+    fn pend_unseen(&mut self, unseen: Vec<Unseen>) {
+        for Unseen { kind, namespace, name, reason, at } in unseen {
+            let help = "meshctl doctor says what is missing; docs/cluster.md has the Role that suffices";
+            self.findings.push(Finding::new(&finding::NOT_READ, at.clone(), reason.clone(), help));
+            let rows = || kinds::KINDS.iter().filter(|row| row.kind == kind);
+            if rows().next().is_some() && rows().all(|row| row.role == Role::Known) {
+                continue;
+            }
+            // Without a namespace it may be in any of them; what such a kind may change may not hang on that.
+            let anywhere = matches!(&*kind, "Gateway" | "VirtualService" | "HTTPRoute" | "GRPCRoute");
+            let kind = if namespace.is_empty() && !anywhere { String::new() } else { kind };
+            self.pending.push(Pending { kind, namespace, name, reason, object: None, at });
+        }
+    }
+
     /// The mesh's settings, the ConfigMap they are from, the revision it is of, and what is wrong with it.
     fn config(&self, control: Option<&Control>) -> (Option<ObjectId>, MeshConfig, String, Vec<String>) {
         let mut maps: Vec<(&Meta, &Option<MeshConfig>, &Vec<String>)> = Vec::new();
@@ -309,7 +390,8 @@ impl Loader {
         let wanted = self.options.root_namespace.as_deref().unwrap_or("istio-system");
         maps.sort_by_key(|(meta, ..)| (&*meta.name != "istio", &*meta.namespace != wanted));
         let Some((meta, config, problems)) = maps.first().copied() else {
-            return (None, MeshConfig::default(), named.unwrap_or("default").to_owned(), Vec::new());
+            let revision = named.or(istiod::only_revision(&self.istiods)).unwrap_or("default").to_owned();
+            return (None, MeshConfig::default(), revision, Vec::new());
         };
         let own = plane.map(|plane| plane.revision.to_string());
         let revision = own.unwrap_or_else(|| meta.name.strip_prefix("istio-").unwrap_or("default").to_owned());
@@ -346,6 +428,7 @@ impl Loader {
             self.pend(&object, "", id.0 as usize, why, place);
         }
         let others = if self.options.mesh_config.is_some() { 0 } else { self.other_configs(config_from) };
+        let revisions = self.istiods.iter().any(|istiod| *istiod.revision != *revision);
         let first = |given: &Option<String>, written: &Option<Box<str>>, default: &str| {
             given.as_deref().or(written.as_deref()).unwrap_or(default).to_owned()
         };
@@ -378,7 +461,7 @@ impl Loader {
             revision,
             findings: self.findings,
             inputs,
-            other_revisions: others > 0 || (named && config_from.is_some()),
+            other_revisions: others > 0 || revisions || (named && config_from.is_some()),
             ..Mesh::default()
         };
         if others > 0 {

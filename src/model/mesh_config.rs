@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 pub type Expression = (Box<str>, Box<str>, Vec<Box<str>>);
 
 /// One `discoverySelectors` entry.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct NamespaceSelector {
     /// `matchLabels`.
     pub labels: Labels,
@@ -47,7 +47,7 @@ pub fn go_bool(text: &str) -> bool {
 }
 
 /// meshConfig, what of it decides (6.1); defaults from `pkg/config/mesh/mesh.go : DefaultMeshConfig`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MeshConfig {
     /// `rootNamespace`, where it is written.
     pub root_namespace: Option<Box<str>>,

@@ -157,10 +157,11 @@ fn to_the_second(text: &str) -> Option<Box<str>> {
 }
 
 /// Whether the input says which of two competing objects istiod takes first: where both have a time, or where one is of
-/// the operator's own making.
+/// the operator's own making, or made of backend policies and so before every other.
 #[must_use]
 pub fn order_known(a: &Meta, b: &Meta) -> bool {
-    (a.created.is_some() && b.created.is_some()) || a.made || b.made
+    let first = |meta: &Meta| meta.created.as_deref() == Some("");
+    (a.created.is_some() && b.created.is_some()) || a.made || b.made || first(a) || first(b)
 }
 
 #[cfg(test)]

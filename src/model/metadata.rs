@@ -28,6 +28,8 @@ pub struct Metadata {
     pub disable_hbone_send: Option<bool>,
     /// `ISTIO_METAJSON_LABELS`: labels that the proxy has besides those of its pod.
     pub labels: Option<Labels>,
+    /// `NETWORK`: the network that the proxy is in.
+    pub network: Option<Box<str>>,
     /// Something that would count cannot be read, or its value is not in the input.
     pub unclear: bool,
 }
@@ -86,6 +88,10 @@ impl Metadata {
                     _ => unclear = true,
                 }
             }
+            "NETWORK" => match value {
+                Some(name) => self.network = (!name.is_empty()).then(|| name.into()),
+                None => unclear = true,
+            },
             // As for every word that is none of the three, istiod goes by REDIRECT (`ParseInterceptionMode` and its users).
             "INTERCEPTION_MODE" => match value {
                 Some(mode) => self.says_mode(mode == "NONE"),
@@ -139,6 +145,7 @@ impl Metadata {
             enable_hbone: self.enable_hbone.or(base.enable_hbone),
             disable_hbone_send: self.disable_hbone_send.or(base.disable_hbone_send),
             labels: self.labels.as_ref().or(base.labels.as_ref()).cloned(),
+            network: self.network.as_ref().or(base.network.as_ref()).cloned(),
             unclear: self.unclear || base.unclear,
         }
     }
@@ -153,6 +160,7 @@ impl Metadata {
             || clash(self.server_root, other.server_root)
             || clash(self.enable_hbone, other.enable_hbone)
             || clash(self.disable_hbone_send, other.disable_hbone_send)
+            || self.network.as_ref().zip(other.network.as_ref()).is_some_and(|(a, b)| a != b)
             || self.labels.as_ref().zip(other.labels.as_ref()).is_some_and(|(a, b)| a != b);
         let mut both = self.over(other);
         both.unclear |= unclear;
@@ -177,7 +185,7 @@ fn json_labels(text: &str) -> Option<Labels> {
         return None;
     }
     let pair = |(key, value): (Node<'_>, Node<'_>)| Some((key.as_str()?.into(), value.as_str()?.into()));
-    root.entries().map(pair).collect::<Option<Vec<_>>>().map(|pairs| Labels::new(pairs.into_iter()))
+    root.entries().map(pair).collect::<Option<Vec<_>>>().map(Labels::new)
 }
 
 /// One ProxyConfig, what of it is metadata.
@@ -266,10 +274,10 @@ mod tests {
         let sets = |value: &str| of(&[("ISTIO_META_ENABLE_HBONE", Some(value))]);
         let config = |namespace: &str, selector: Option<&str>, value: &str| ProxyConfig {
             meta: Meta { namespace: namespace.into(), ..meta() },
-            selector: Labels::new(selector.map(|app| ("app".into(), app.into())).into_iter()),
+            selector: Labels::new(selector.map(|app| ("app".into(), app.into()))),
             metadata: sets(value),
         };
-        let labels = Labels::new([("app".into(), "web".into())].into_iter());
+        let labels = Labels::new([("app".into(), "web".into())]);
         let rows: &[(&[ProxyConfig], Option<bool>, bool)] = &[
             (&[], Some(false), false),
             (&[config("root", None, "true")], Some(true), false),

@@ -14,8 +14,9 @@ pub mod host;
 mod imagine;
 pub mod injection;
 mod issue;
+mod istiod;
 pub mod kinds;
-mod load;
+pub mod load;
 pub mod mesh_config;
 pub mod meta;
 pub mod metadata;
@@ -36,7 +37,7 @@ pub use authn_policy::AuthnPolicy;
 pub use destination_rule::DestinationRule;
 pub use gateway::Gateway;
 pub use host::Host;
-pub use load::load;
+pub use load::{load, load_input};
 pub use mesh_config::{MeshConfig, Options};
 pub use meta::{Labels, Meta, ObjectId};
 pub use metadata::Metadata;
@@ -55,13 +56,13 @@ use crate::finding::{Finding, Severity};
 use crate::location::{Location, ObjectRef, Path, Sources, Step};
 use crate::yaml::Document;
 use foldhash::HashMap;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Numbers of objects of one kind by namespace, in the order in which istiod takes them.
 pub type ByNamespace = HashMap<Arc<str>, Vec<u32>>;
 
-/// What istiod would know of the mesh. Built by [`load`].
+/// What istiod would know of the mesh. Built by [`load()`].
 #[derive(Debug, Default)]
 pub struct Mesh {
     /// The texts.
@@ -128,6 +129,8 @@ pub struct Mesh {
     pub not_judged: BTreeMap<String, usize>,
     /// The first place of each file that was found by chance, is no manifest by its words, and does not parse.
     pub strangers: Vec<Location>,
+    /// The namespaces of the cluster that were read; empty: all, or no cluster.
+    pub read_namespaces: BTreeSet<String>,
     /// Documents of each input, as (path, documents).
     pub inputs: Vec<(String, usize)>,
     /// The input holds Pods.
@@ -188,6 +191,14 @@ impl Mesh {
         crate::finding::sort(&mut self.findings);
     }
 
+    /// The namespace of a Kubernetes service's host that was not asked for.
+    #[must_use]
+    pub fn unread_namespace<'a>(&self, host: &'a Host) -> Option<&'a str> {
+        let service = host.as_str().strip_suffix(&*self.options.cluster_domain)?.strip_suffix(".svc.")?;
+        let (_, namespace) = service.rsplit_once('.')?;
+        (!self.read_namespaces.is_empty() && !self.read_namespaces.contains(namespace)).then_some(namespace)
+    }
+
     /// The place of a field of an object; the object's own where the field is not there.
     #[must_use]
     pub fn locate(&self, id: ObjectId, path: &Path) -> Location {
@@ -233,6 +244,14 @@ impl Mesh {
     #[must_use]
     pub fn ceiling(&self) -> u8 {
         self.control.as_ref().map_or(2, Control::ceiling)
+    }
+
+    /// [`Version::leaves_foreign_alpn`], which OpenShift Service Mesh 2.3 to 2.5 have from a later Istio than their own
+    /// (`fork-2.5:pilot/pkg/networking/util/util.go : AddALPNOverrideToMetadata`).
+    #[must_use]
+    pub fn leaves_foreign_alpn(&self) -> bool {
+        let release = self.control.as_ref().and_then(Control::release);
+        self.version.leaves_foreign_alpn() || release.is_some_and(openshift::Release::leaves_foreign_alpn)
     }
 
     /// Whether an object has a field.

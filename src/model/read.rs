@@ -43,7 +43,7 @@ impl Object {
 pub(super) struct Raw {
     pub document: u32,
     pub node: NodeId,
-    pub from_list: Option<(Box<str>, Box<str>)>,
+    pub from_list: Option<yaml::Listed>,
 }
 
 /// What an object turned out to be.
@@ -94,7 +94,7 @@ pub(super) enum Read {
 /// (`items: null`) has no objects.
 pub(super) fn unwrap_lists(number: u32, document: &Document) -> Vec<Raw> {
     let mut found = Vec::new();
-    let mut open = vec![(document.tree.root(), None::<(Box<str>, Box<str>)>)];
+    let mut open = vec![(document.tree.root(), document.listed.clone())];
     while let Some((node, from_list)) = open.pop() {
         let kind = node.get("kind").and_then(Node::as_str).unwrap_or("");
         let items = node.get("items").filter(|items| matches!(items.kind(), Kind::Seq | Kind::Null));
@@ -285,18 +285,32 @@ fn usual_injector(text: &str) -> bool {
     let Some(tree) = yaml::parse_text(text) else { return false };
     let root = tree.root();
     let policy = root.get("policy").filter(|policy| !policy.is_null());
-    let templates = root.get("defaultTemplates");
-    let sidecar = templates.is_some_and(|list| list.len() == 1 && list.items().all(|t| t.as_str() == Some("sidecar")));
-    let annotations = root.get("injectedAnnotations");
-    let harmless = annotations.is_some_and(|all| {
-        all.kind() == Kind::Map && !all.entries().any(|(key, _)| key.text().is_some_and(|key| workload::matters(&key)))
-    });
     matches!(root.kind(), Kind::Map | Kind::Null)
         && policy.is_none_or(|policy| policy.as_str() == Some("enabled"))
         && nothing(root.get("alwaysInjectSelector"))
         && nothing(root.get("neverInjectSelector"))
-        && (nothing(templates) || sidecar)
-        && (nothing(annotations) || harmless)
+        && usual_templates(root.get("defaultTemplates"))
+        && harmless_annotations(root.get("injectedAnnotations"))
+}
+
+/// What is injected where a pod does not name templates is the sidecar.
+pub(super) fn usual_templates(list: Option<Node<'_>>) -> bool {
+    let sidecar = |list: Node<'_>| list.len() == 1 && list.items().all(|name| name.as_str() == Some("sidecar"));
+    nothing(list) || list.is_some_and(sidecar)
+}
+
+/// None of the annotations that every injected pod gets is one that decides something.
+pub(super) fn harmless_annotations(all: Option<Node<'_>>) -> bool {
+    let decides = |key: Node<'_>| key.text().is_some_and(|key| workload::matters(&key));
+    nothing(all) || all.is_some_and(|all| all.kind() == Kind::Map && !all.entries().any(|(key, _)| decides(key)))
+}
+
+/// None of the templates that are added takes the place of one of Istio's own (`files/injection-template.yaml`).
+pub(super) fn own_templates_stand(templates: Option<Node<'_>>) -> bool {
+    const OWN: [&str; 6] = ["sidecar", "gateway", "grpc-simple", "grpc-agent", "waypoint", "kube-gateway"];
+    let replaces = |key: Node<'_>| key.text().is_none_or(|key| OWN.contains(&&*key));
+    nothing(templates)
+        || templates.is_some_and(|all| all.kind() == Kind::Map && !all.entries().any(|(key, _)| replaces(key)))
 }
 
 /// Settings of `global.proxy` that change what every sidecar captures, and what they are unless somebody sets them.

@@ -271,10 +271,16 @@ pub(super) fn read_machine(node: Node<'_>, meta: Meta, path: &str, issues: &mut 
     }
     let mut text = |key: &str| issues.string(node.get(key), format_args!("{path}.{key}"));
     let account = text("serviceAccount").filter(|name| !name.is_empty());
+    let (address, network) = (text("address").unwrap_or_default(), text("network").filter(|name| !name.is_empty()));
+    let mut labels = Labels::read(node.get("labels"), format_args!("{path}.labels"), issues);
+    if let Some(network) = network {
+        // `util/label/label.go : AugmentLabels`.
+        labels.add("topology.istio.io/network", &network);
+    }
     Machine {
-        address: text("address").unwrap_or_default().as_ref().into(),
+        address: address.as_ref().into(),
         ports,
-        labels: Labels::read(node.get("labels"), format_args!("{path}.labels"), issues),
+        labels,
         service_account: account.map(|name| name.as_ref().into()),
         meta,
     }

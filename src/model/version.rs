@@ -68,6 +68,13 @@ impl Version {
         self >= Self::one(12)
     }
 
+    /// Pods can be in the ambient mesh (since 1.15, where it was an experiment): before, its labels and annotations mean
+    /// nothing. OpenShift Service Mesh 1.x and 2.x never have it.
+    #[must_use]
+    pub fn has_ambient(self) -> bool {
+        self >= Self::one(15)
+    }
+
     /// `workloadSelector` of a DestinationRule is read (since 1.14; before, the rule acts for everybody).
     /// `pilot/pkg/model/destination_rule.go`.
     #[must_use]
@@ -163,6 +170,7 @@ mod tests {
             (Version::refuses_foreign_tls, 8),
             (Version::tags_by_policy, 12),
             (Version::reads_rule_selectors, 14),
+            (Version::has_ambient, 15),
             (Version::leaves_foreign_alpn, 19),
             (Version::merges_by_export, 24),
             (Version::tunnels_istio_mutual, 26),

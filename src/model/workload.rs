@@ -415,6 +415,8 @@ pub struct InjectionView<'a> {
     pub assume_injected: bool,
     /// The control plane of OpenShift Service Mesh or Sail, where the input has one.
     pub control: Option<&'a Control>,
+    /// The product knows the ambient mesh.
+    pub ambient: bool,
 }
 
 /// Which proxy a workload has, and why.
@@ -485,7 +487,7 @@ impl Workload {
         if let Some(proxy) = self.shown {
             return sure(proxy, &format!("the pod runs an Istio proxy ({})", proxy.word()));
         }
-        if self.annotations.get("ambient.istio.io/redirection") == Some("enabled") {
+        if view.ambient && self.redirected() {
             return sure(Proxy::Ambient, "annotation ambient.istio.io/redirection: enabled");
         }
         if self.live {
@@ -523,12 +525,19 @@ impl Workload {
         }
     }
 
+    /// The CNI plugin says that it captures the pod. In a template the annotation is nobody's word, and of the host's
+    /// network nothing is captured.
+    fn redirected(&self) -> bool {
+        let says = self.annotations.get("ambient.istio.io/redirection") == Some("enabled");
+        says && self.kind == "Pod" && !self.host_network
+    }
+
     /// Why a pod of this manifest will be captured by ztunnel, and the Namespace's label where that decides
     /// (`manifests/charts/istio-cni/values.yaml : ambient.enablementSelectors`). Of a running pod only the annotation
     /// tells: one that has the labels and was never enrolled is not captured.
     fn ambient(&self, view: &InjectionView<'_>) -> Option<(&'static str, Option<&'static str>)> {
         let own = self.labels.get(DATAPLANE_MODE);
-        if self.live || self.host_network || own == Some("none") {
+        if !view.ambient || self.live || self.host_network || own == Some("none") {
             return None;
         }
         if own == Some("ambient") {

@@ -2,19 +2,18 @@
 
 mod ambient;
 mod old;
+mod rules;
 
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Cluster, Decision, Reach, TlsFrom, Uncaptured, Unknown, Why, tls_at};
 use super::endpoints::{Bypass, Endpoint, Front, Who};
 use super::outcome::{Status, Wire};
 use super::reason::Reason;
-use super::rules::Step;
 use super::server::ModeFrom;
 use crate::location::{Location, ObjectRef, Path};
 use crate::model::destination_rule::TlsMode;
-use crate::model::meta::order_known;
 use crate::model::service::Origin;
-use crate::model::{DestinationRule, Mesh, MtlsMode, ObjectId, Protocol, Proxy, Service, Version, Workload};
+use crate::model::{Mesh, MtlsMode, ObjectId, Protocol, Proxy, Service, Version, Workload};
 
 /// One step of a decision.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,8 +46,22 @@ pub fn tls_path(from: TlsFrom) -> Path {
     }
 }
 
-/// How many hidden rules are named.
-const HIDDEN: usize = 3;
+/// The path of the mode in that block; of the block itself, where it has none.
+#[must_use]
+pub fn mode_path(mesh: &Mesh, from: TlsFrom) -> Path {
+    let path = tls_path(from);
+    let written = !from.backend && tls_at(mesh, from).is_some_and(|tls| tls.mode_written);
+    if written { path.key("mode") } else { path }
+}
+
+/// The path of the annotation by which a workload leaves calls out of its sidecar.
+#[must_use]
+pub fn capture_path(client: &Workload) -> Path {
+    let keys = ["excludeOutboundPorts", "excludeOutboundIPRanges", "includeOutboundIPRanges"];
+    let mut keys = keys.iter().map(|key| format!("traffic.sidecar.istio.io/{key}"));
+    let key = keys.find(|key| client.annotations.get(key).is_some());
+    key.map_or(Path::new(client.path), |key| Path::new(client.path).key("annotations").key(&key))
+}
 
 /// Builds the steps of one cell.
 pub struct Chain<'a, 'm> {
@@ -177,14 +190,12 @@ impl<'m> Chain<'_, 'm> {
                 );
             }
             Reach::NotCaptured(Uncaptured::Annotation) => {
-                let keys = ["excludeOutboundPorts", "excludeOutboundIPRanges", "includeOutboundIPRanges"];
-                let key = keys
-                    .iter()
-                    .map(|key| format!("traffic.sidecar.istio.io/{key}"))
-                    .find(|key| client.annotations.get(key).is_some());
-                let path =
-                    key.map_or(Path::new(client.path), |key| Path::new(client.path).key("annotations").key(&key));
-                self.cite("capture", client.meta.id, path, "the call bypasses the client's own sidecar");
+                self.cite(
+                    "capture",
+                    client.meta.id,
+                    capture_path(client),
+                    "the call bypasses the client's own sidecar",
+                );
             }
             Reach::PassedThrough(why) | Reach::BlackHoled(why) => {
                 let closed = matches!(self.row.decision.reach, Reach::BlackHoled(_));
@@ -219,43 +230,6 @@ impl<'m> Chain<'_, 'm> {
         }
     }
 
-    fn rule(&mut self, client: &Workload) {
-        let Some(service) = self.service().filter(|_| self.row.decision.reach == Reach::Known) else { return };
-        let mesh = self.mesh();
-        let Some((number, step)) = self.row.decision.rule else {
-            let text = format!("no DestinationRule for {} reaches namespace {}", service.host, client.meta.namespace);
-            self.say("rule", text);
-            return;
-        };
-        let Some(rule) = mesh.rules.get(number as usize) else { return };
-        let hidden = self.hidden(service, client, number);
-        let hides =
-            if hidden.is_empty() { String::new() } else { format!("; it hides {hidden}, nothing is inherited") };
-        let place = match step {
-            _ if mesh.version < Version::one(1) => "the mesh: Istio 1.0 looks at all namespaces at once".to_owned(),
-            Step::Client | Step::Service => format!("namespace {}", rule.meta.namespace),
-            Step::Root => "the root namespace, which is searched last".to_owned(),
-        };
-        let text = format!("host {} is the best match in {place}{hides}", rule.host);
-        let path = if rule.made_from.is_some() { "spec.targetRefs" } else { "spec.host" };
-        self.cite("rule", rule.meta.id, Path::new(path), text);
-    }
-
-    /// Other rules that match the host where this client could find them, and that the chosen one hides.
-    fn hidden(&self, service: &Service, client: &Workload, chosen: u32) -> String {
-        let mesh = self.mesh();
-        let searched = [&client.meta.namespace, &service.meta.namespace, &mesh.root];
-        let rules = searched.iter().filter_map(|ns| mesh.index.rules.get(*ns)).flatten().copied();
-        let matching = rules.filter(|n| {
-            *n != chosen && mesh.rules.get(*n as usize).is_some_and(|rule| rule.host.matches(&service.host))
-        });
-        let mut numbers: Vec<u32> = matching.collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        let names = numbers.iter().filter_map(|n| mesh.rules.get(*n as usize)).map(|rule| rule.meta.slash());
-        names.take(HIDDEN).collect::<Vec<_>>().join(", ")
-    }
-
     /// What the client's proxy was told to send, and by which field.
     fn sends(&mut self) {
         let Decision { reach: Reach::Known, tls, tag, cluster, why, .. } = self.row.decision else { return };
@@ -283,8 +257,7 @@ impl<'m> Chain<'_, 'm> {
                 Why::ClientFiles => text += "; but with the certificate files of the client's own proxy",
                 _ => {}
             }
-            let path = if written { tls_path(from).key("mode") } else { tls_path(from) };
-            self.cite("tls", rule.tls_object(from.port), path, text);
+            self.cite("tls", rule.tls_object(from.port), mode_path(mesh, from), text);
             return;
         }
         self.erased();
@@ -452,7 +425,9 @@ impl<'m> Chain<'_, 'm> {
             Front::Policy | Front::OwnTls(_) => self.policy(endpoint, cell),
             Front::Grpc(listener) => {
                 self.policy(endpoint, cell);
-                self.say("server", listener.words());
+                if let Some(words) = listener.words(cell.mode) {
+                    self.say("server", words);
+                }
             }
             Front::Gateway(number, server) => {
                 let Some(gateway) = mesh.gateways.get(number as usize) else { return };
@@ -635,36 +610,5 @@ impl<'m> Chain<'_, 'm> {
             "the client names {sent}, the gateway's server has filter chains for {} only",
             endpoint?.server_names.join(", ")
         ))
-    }
-
-    /// Names the objects that compete by age.
-    fn rivals(&mut self, endpoint: Option<&Endpoint<'m>>, client: &Workload) {
-        let mesh = self.mesh();
-        let Some(service) = self.service() else { return };
-        let several = |mut numbers: Vec<u32>| {
-            numbers.sort_unstable();
-            numbers.dedup();
-            if numbers.len() > 1 { numbers } else { Vec::new() }
-        };
-        let wides = super::server::wide_policies(mesh, &service.meta.namespace);
-        let mut policies = several(wides.iter().filter_map(|w| w.mesh).collect());
-        policies.extend(several(wides.iter().filter_map(|w| w.namespace).collect()));
-        policies.extend(several(endpoint.map_or(Vec::new(), |e| e.policies.iter().flatten().copied().collect())));
-        for policy in policies.iter().filter_map(|n| mesh.policies.get(*n as usize)) {
-            self.cite("age", policy.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
-        }
-        let mut namespaces = vec![&client.meta.namespace, &service.meta.namespace, &mesh.root];
-        namespaces.dedup();
-        for namespace in namespaces {
-            let numbers = mesh.index.rules.get(namespace).into_iter().flatten();
-            let rules: Vec<&DestinationRule> = numbers.filter_map(|n| mesh.rules.get(*n as usize)).collect();
-            let rivals = |a: &DestinationRule, b: &DestinationRule| {
-                a.host == b.host && a.meta.id != b.meta.id && !order_known(&a.meta, &b.meta)
-            };
-            let matching = rules.iter().filter(|rule| rule.host.matches(&service.host));
-            for rule in matching.filter(|rule| rules.iter().any(|other| rivals(rule, other))) {
-                self.cite("age", rule.meta.id, Path::new("metadata.creationTimestamp"), "competes by age");
-            }
-        }
     }
 }

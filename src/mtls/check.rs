@@ -68,6 +68,8 @@ pub struct Row {
     pub cells: Vec<Cell>,
     /// The clients are outside the mesh.
     pub outside: bool,
+    /// Rules that compete by age, where the possible orders disagree on what the clients send; ascending.
+    pub rivals: Box<[u32]>,
 }
 
 impl Row {

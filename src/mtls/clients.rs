@@ -95,7 +95,7 @@ fn any(mesh: &Mesh, sidecars: &[Option<u32>], is: impl Fn(&Sidecar) -> bool) -> 
     sidecars.iter().flatten().filter_map(|n| mesh.sidecars.get(*n as usize)).any(is)
 }
 
-/// Groups every workload of the mesh as a client.
+/// Groups every workload of the mesh as a client; finished pods are none.
 #[must_use]
 pub fn classes(mesh: &Mesh) -> Vec<Class> {
     let in_mesh = mesh_namespaces(mesh);
@@ -111,7 +111,8 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
     let hbone_sent = mesh.ambient && mesh.options.env.sending_hbone;
     let mut by_key: HashMap<Key, usize> = HashMap::new();
     let mut classes: Vec<Class> = Vec::new();
-    for (number, workload) in (0..).zip(&mesh.workloads) {
+    // A pod that has run to its end calls nothing any more.
+    for (number, workload) in (0..).zip(&mesh.workloads).filter(|(_, workload)| !workload.finished) {
         let namespace = &workload.meta.namespace;
         let no_interception = workload.intercepts_nothing();
         let uncaptured = match workload.proxy {
@@ -130,7 +131,7 @@ pub fn classes(mesh: &Mesh) -> Vec<Class> {
         if uncaptured == Some(Uncaptured::NoInterception) && listens() {
             unknown = Some(Reason::Interception);
         }
-        if mesh.networks && workload.labels.get("topology.istio.io/network").is_some() && proxy != Proxy::None {
+        if mesh.networks && proxy != Proxy::None {
             unknown = unknown.or(Some(Reason::Network));
         }
         unknown = unknown.or_else(|| tainted.get(namespace).map(|n| Reason::Taint(*n)));

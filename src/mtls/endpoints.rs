@@ -476,7 +476,7 @@ impl<'m> Finder<'m> {
             Proxy::None => return None,
             Proxy::Ambient | Proxy::Sidecar | Proxy::Gateway | Proxy::Grpc => {}
         }
-        if self.mesh.networks && workload.labels.get("topology.istio.io/network").is_some() {
+        if self.mesh.networks {
             return Some(Reason::Network);
         }
         // ztunnel has neither filters nor metadata of the pod's.

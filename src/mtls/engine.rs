@@ -291,11 +291,13 @@ impl<'m> Engine<'m> {
             carrier = self.mesh.services.get(*found as usize)?;
             target = Some(*found);
         }
+        let last = target.unwrap_or(number);
         if target.is_some() {
             unknown = unknown.or_else(|| self.service_unknown(carrier));
         }
-        if carrier.alias.is_some() {
-            unknown = unknown.or(Some(Reason::ExternalName));
+        if let Some(alias) = &carrier.alias {
+            let unread = self.mesh.unread_namespace(alias).map(|_| Reason::UnreadNamespace(last));
+            unknown = unknown.or(unread).or(Some(Reason::ExternalName));
         }
         // An alias without ports of its own has those of its target.
         let own: Vec<&Port> = if service.ports.is_empty() { &carrier.ports } else { &service.ports }.iter().collect();
@@ -350,7 +352,7 @@ struct Rows {
 impl Rows {
     fn add(&mut self, row: Row) {
         let key = |row: &Row| (row.port, row.subset, row.outside, said(&row.decision));
-        let same = |a: &Row, b: &Row| key(a) == key(b) && a.cells == b.cells;
+        let same = |a: &Row, b: &Row| key(a) == key(b) && a.cells == b.cells && a.rivals == b.rivals;
         let twins = self.by_hash.entry(self.hasher.hash_one((key(&row), &row.cells))).or_default();
         let twin = twins.iter().copied().find(|at| self.rows.get(*at).is_some_and(|other| same(other, &row)));
         match twin.and_then(|at| self.rows.get_mut(at)) {

@@ -2,21 +2,22 @@
 
 use super::client::{Decision, Why};
 use super::outcome::{Condition, Failure, Outcome, PortKind, Sender, ServerSide, Wire};
-use crate::model::Version;
+use crate::model::Mesh;
 use crate::model::destination_rule::TlsMode;
 
 /// What old versions of Istio made of TLS that is not the mesh's own, at a PERMISSIVE HTTP port.
 #[must_use]
-pub fn of_version(version: Version, wire: Wire, server: ServerSide, kind: PortKind, sender: Sender) -> Option<Outcome> {
+pub fn of_version(mesh: &Mesh, wire: Wire, server: ServerSide, kind: PortKind, sender: Sender) -> Option<Outcome> {
     if !matches!(wire, Wire::Tls | Wire::MutualTls) || (server, kind) != (ServerSide::Permissive, PortKind::Http) {
         return None;
     }
+    let gives_alpn = !mesh.leaves_foreign_alpn();
     match (sender, wire) {
         // Filter istio.alpn gave it Istio's ALPN, so that the server took it for mutual TLS of the mesh.
-        (Sender::Proxy, Wire::Tls) if !version.leaves_foreign_alpn() => Some(Outcome::fails(Failure::F5)),
-        (Sender::Proxy, _) if !version.leaves_foreign_alpn() => Some(Outcome::if_only(Condition::OwnCertificate)),
+        (Sender::Proxy, Wire::Tls) if gives_alpn => Some(Outcome::fails(Failure::F5)),
+        (Sender::Proxy, _) if gives_alpn => Some(Outcome::if_only(Condition::OwnCertificate)),
         // The chain for anything but Istio's ALPN took it for HTTP.
-        _ if !version.refuses_foreign_tls() => Some(Outcome::fails(Failure::F3)),
+        _ if !mesh.version.refuses_foreign_tls() => Some(Outcome::fails(Failure::F3)),
         _ => None,
     }
 }
@@ -53,6 +54,7 @@ pub fn of_files(
 mod tests {
     use super::super::client::{Cluster, Reach};
     use super::*;
+    use crate::model::Version;
 
     #[test]
     fn old_versions_took_foreign_tls_for_something_else() {
@@ -68,7 +70,8 @@ mod tests {
             (19, Wire::Tls, Sender::Proxy, None),
             (7, Wire::Mtls, Sender::Proxy, None),
         ] {
-            let of = |server, kind| of_version(Version::one(minor), wire, server, kind, sender);
+            let mesh = Mesh { version: Version::one(minor), ..Mesh::default() };
+            let of = |server, kind| of_version(&mesh, wire, server, kind, sender);
             assert_eq!(of(ServerSide::Permissive, PortKind::Http), want, "1.{minor} {wire:?} {sender:?}");
             assert_eq!(of(ServerSide::Strict, PortKind::Http), None);
             assert_eq!(of(ServerSide::Permissive, PortKind::Layer4), None);

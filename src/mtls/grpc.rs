@@ -40,14 +40,15 @@ impl Listener {
         if self.declared || enforced == open { enforced } else { Outcome::if_only(Condition::GrpcListener) }
     }
 
-    /// The rule in words.
+    /// What PERMISSIVE comes to, in words; nothing of another mode, which is what its policy says.
     #[must_use]
-    pub fn words(self) -> &'static str {
-        if self.labelled {
+    pub fn words(self, mode: Option<&str>) -> Option<&'static str> {
+        let permissive = if self.labelled {
             "proxyless gRPC with label security.istio.io/tlsMode: istio: PERMISSIVE is mutual TLS only, there is no permissive listener"
         } else {
             "proxyless gRPC without label security.istio.io/tlsMode: istio: PERMISSIVE is plaintext only, there is no permissive listener"
-        }
+        };
+        (mode == Some("PERMISSIVE")).then_some(permissive)
     }
 }
 
@@ -83,6 +84,21 @@ mod tests {
         ] {
             let got = Listener { labelled, declared }.outcome(wire, mode, PortKind::Http, Sender::Proxy);
             assert_eq!((got.status, got.failure), want, "{labelled} {declared} {mode:?} {wire:?}");
+        }
+    }
+
+    #[test]
+    fn the_reason_is_the_listener_under_permissive_only() {
+        for (mode, labelled, want) in [
+            (Some("PERMISSIVE"), true, Some("mutual TLS only")),
+            (Some("PERMISSIVE"), false, Some("plaintext only")),
+            (Some("STRICT"), true, None),
+            (Some("DISABLE"), false, None),
+            (None, false, None),
+        ] {
+            let words = Listener { labelled, declared: true }.words(mode);
+            assert_eq!(words.is_some(), want.is_some(), "{mode:?}");
+            assert!(words.unwrap_or_default().contains(want.unwrap_or_default()), "{mode:?}");
         }
     }
 

@@ -156,6 +156,9 @@ pub struct SummaryJson {
     pub not_judged: std::collections::BTreeMap<String, usize>,
     /// Namespaces that the input does not have and that are assumed to be injected.
     pub assumed_namespaces: Vec<String>,
+    /// The namespaces of the cluster that were read, where not all were: clients of the others are not in the answer.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub read_namespaces: Vec<String>,
     /// What is assumed of the control plane, which lowers the confidence of every row.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub assumed: Vec<String>,

@@ -32,7 +32,8 @@ pub(super) struct Judged<'a, 'm> {
 
 impl<'a, 'm> Judged<'a, 'm> {
     fn row(&self, subset: Option<(u32, u32)>, decision: Decision, cells: Vec<Cell>) -> Row {
-        Row { port: 0, subset, clients: ClientSet::default(), sample: 0, decision, cells, outside: self.class.outside }
+        let (clients, outside) = (ClientSet::default(), self.class.outside);
+        Row { port: 0, subset, clients, sample: 0, decision, cells, outside, rivals: Box::default() }
     }
 
     /// The rows of a port: one for the port itself, one for each subset of the chosen rule.
@@ -154,7 +155,11 @@ impl<'a, 'm> Judged<'a, 'm> {
             decision = Decision { rule: None, tls: None, tag: None, why: Why::Undecided, ..decision };
         }
         let cells = self.settled(agree(all));
-        self.row(subset, decision, cells)
+        let mut row = self.row(subset, decision, cells);
+        if row.decision.why == Why::Undecided {
+            row.rivals = rivals(chosen);
+        }
+        row
     }
 
     /// A decision with the waypoint that the call goes through, per possibility: just itself, where there is none.
@@ -403,7 +408,7 @@ impl<'a, 'm> Judged<'a, 'm> {
             Front::Bypassed(_) => made("NONE", None, without_proxy(ServerSide::Bypassed)),
             Front::Policy => {
                 let side = by_policy(None);
-                let old = exceptions::of_version(mesh.version, wire, side, kind, sender);
+                let old = exceptions::of_version(mesh, wire, side, kind, sender);
                 let found = old.unwrap_or_else(|| outcome(wire, side, kind, sender));
                 let found = exceptions::of_files(decision, server_files, wire, side, kind, found);
                 made(effective.word(), Some(from), found)
@@ -475,6 +480,19 @@ impl<'a, 'm> Judged<'a, 'm> {
             }
         };
     }
+}
+
+/// The rules of which one or the other counts: those whose policies do, else those that give their names.
+fn rivals(chosen: &[Option<(&Entry, Step)>]) -> Box<[u32]> {
+    let distinct = |of: &dyn Fn(&Entry) -> u32| {
+        let mut numbers: Vec<u32> = chosen.iter().flatten().map(|(entry, _)| of(entry)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    };
+    let policies = distinct(&|entry| entry.policy.unwrap_or(entry.first));
+    let all = if policies.len() > 1 { policies } else { distinct(&|entry| entry.first) };
+    if all.len() > 1 { all.into() } else { Box::default() }
 }
 
 /// Joins the answers of several possibilities: equal ones stand, a status that differs is UNKNOWN.

@@ -3,6 +3,7 @@
 use super::because::tls_path;
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Reach, Unknown, Why};
+use super::endpoints::Front;
 use super::outcome::Failure;
 use super::server::policy_meta;
 use crate::model::{Mesh, Version};
@@ -11,14 +12,20 @@ use crate::model::{Mesh, Version};
 #[must_use]
 pub fn mend(matrix: &Matrix<'_>, rows: &ServiceRows<'_>, row: &Row, cell: &Cell) -> String {
     let endpoints = rows.endpoints.get(row.port as usize);
-    let port = endpoints.zip(cell.endpoint).and_then(|(e, n)| e.get(n as usize)).map_or(0, |e| e.port);
-    mend_at(matrix, row, cell, &if port == 0 { "of the workload".to_owned() } else { port.to_string() })
+    let endpoint = endpoints.zip(cell.endpoint).and_then(|(e, n)| e.get(n as usize));
+    let port = endpoint.map_or(0, |e| e.port);
+    let port = if port == 0 { "of the workload".to_owned() } else { port.to_string() };
+    mend_at(matrix, row, cell, &port, endpoint.map(|e| e.front))
 }
 
-/// The same where it is about other workload ports than the row's own; `port`: their words.
+/// The same where it is about other workload ports than the row's own; `port`: their words, `front`: what answers there.
 #[must_use]
-pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> String {
+pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str, front: Option<Front>) -> String {
     let mesh = matrix.mesh;
+    // A proxyless server has no permissive listener: its label says what PERMISSIVE is (1.8).
+    let labelled = if let Some(Front::Grpc(listener)) = front { Some(listener.labelled) } else { None };
+    let plaintext = if labelled == Some(true) { "DISABLE" } else { "PERMISSIVE" };
+    let mutual = if labelled == Some(false) { "STRICT" } else { "PERMISSIVE" };
     let name = |n: u32| {
         let rule = mesh.rules.get(n as usize)?;
         let object = mesh.object_ref(rule.meta.id).filter(|_| rule.made_from.is_some());
@@ -33,10 +40,19 @@ pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> Strin
     let policy = policy.map(|object| object.to_string());
     let exception = match mesh.version.reads_peer_authentication() {
         true => {
-            format!("a PeerAuthentication with a selector and portLevelMtls {port}: PERMISSIVE accepts plaintext there")
+            format!(
+                "a PeerAuthentication with a selector and portLevelMtls {port}: {plaintext} accepts plaintext there"
+            )
         }
         false => "a Policy whose targets name the Service and its port, with mtls mode PERMISSIVE".to_owned(),
     };
+    let rivals: Vec<String> = row.rivals.iter().take(3).filter_map(|n| name(*n)).collect();
+    if !rivals.is_empty() {
+        return format!(
+            "merge {} into one rule, with tls mode ISTIO_MUTUAL or without tls (automatic mTLS then adapts)",
+            rivals.join(" and ")
+        );
+    }
     if let Some((_, from)) = row.decision.leg.and_then(|leg| leg.tls)
         && cell.outcome.failure != Some(Failure::F8)
     {
@@ -88,10 +104,10 @@ pub fn mend_at(matrix: &Matrix<'_>, row: &Row, cell: &Cell, port: &str) -> Strin
         }
         (Some(Failure::F3), ..) => match by_rule("remove tls (automatic mTLS adapts)") {
             Some(text) => {
-                format!("{text}, or set PERMISSIVE in {}", policy.unwrap_or("a PeerAuthentication".to_owned()))
+                format!("{text}, or set {mutual} in {}", policy.unwrap_or("a PeerAuthentication".to_owned()))
             }
             None => format!(
-                "set PERMISSIVE for workload port {port} in {}",
+                "set {mutual} for workload port {port} in {}",
                 policy.unwrap_or("a PeerAuthentication".to_owned())
             ),
         },

@@ -47,6 +47,8 @@ pub enum Reason {
     HostClaimed,
     /// The target of an ExternalName is no service of the input.
     ExternalName,
+    /// It is one of a namespace that was not asked for: number of the service with the ExternalName.
+    UnreadNamespace(u32),
     /// Outbound capture is by address, and the service's addresses are not in the input.
     CaptureByAddress,
     /// `outboundTrafficPolicy` of a mode that is not followed.
@@ -138,6 +140,13 @@ impl Reason {
             Self::ClientSidecar => {
                 "several Sidecars may govern the client: their ages, or labels of the cluster, are not in the input"
             }
+            Self::UnreadNamespace(number) => {
+                let alias = mesh.services.get(number as usize).and_then(|service| service.alias.as_ref());
+                let namespace = alias.and_then(|alias| mesh.unread_namespace(alias)).unwrap_or_default();
+                return format!(
+                    "namespace {namespace}, where the ExternalName leads, was not read: -n {namespace} reads it"
+                );
+            }
             Self::Annotation(name) => return format!("annotation {name} is not judged"),
             Self::Routed(number) => {
                 return mesh.routes.get(number as usize).map_or_else(String::new, |route| {
@@ -151,7 +160,14 @@ impl Reason {
                         .map(|d| d.host.as_str());
                     let hosts: std::collections::BTreeSet<&str> = other.collect();
                     let hosts: Vec<&str> = hosts.into_iter().collect();
-                    format!("{kind} sends these calls to {}, see its rows", hosts.join(", "))
+                    let unread = route.destinations.iter().filter_map(|d| mesh.unread_namespace(&d.host));
+                    let unread: Vec<&str> = unread.collect::<std::collections::BTreeSet<_>>().into_iter().collect();
+                    let note = match unread.as_slice() {
+                        [] => "see its rows".to_owned(),
+                        [one] => format!("and namespace {one} was not read"),
+                        all => format!("and namespaces {} were not read", all.join(", ")),
+                    };
+                    format!("{kind} sends these calls to {}, {note}", hosts.join(", "))
                 });
             }
             Self::BrokenClient => "the client's own manifest cannot be taken as it stands, see the findings",

@@ -203,6 +203,7 @@ impl<'m> TlsReport<'m> {
             workloads: self.mesh().workloads.len(),
             not_judged: self.mesh().not_judged.clone(),
             assumed_namespaces: self.mesh().assumed_namespaces.iter().map(ToString::to_string).collect(),
+            read_namespaces: self.mesh().read_namespaces.iter().cloned().collect(),
             assumed: self.mesh().control.as_ref().map(|control| control.notes.clone()).unwrap_or_default(),
         }
     }
@@ -414,6 +415,12 @@ impl Report for TlsReport<'_> {
                 "assumed {how}, as the input has no such Namespace: {} ({flag})",
                 names(&mesh.assumed_namespaces)
             );
+            lines.push(Line::plain(0, text));
+        }
+        // Of a client that is named nobody else matters.
+        if !mesh.read_namespaces.is_empty() && self.filter.from.is_none() {
+            let read: Vec<std::sync::Arc<str>> = mesh.read_namespaces.iter().map(|name| name.as_str().into()).collect();
+            let text = format!("clients of other namespaces than {} were not read (-A reads them)", names(&read));
             lines.push(Line::plain(0, text));
         }
         for note in mesh.control.iter().flat_map(|control| &control.notes) {

@@ -52,6 +52,14 @@ pub(super) fn full() -> Fake {
     }
 }
 
+/// A report of one finding in a manifest that was made from a template.
+pub(super) fn rendered() -> Fake {
+    let at = Location { file: SOURCE.into(), line: 1, column: 1 };
+    let mut finding = Finding::new(&DUPLICATE_KEY, at, "key mode is there twice", "");
+    finding.origin = Some("web/templates/a.yaml".to_owned());
+    Fake { findings: vec![finding], ..hostile() }
+}
+
 /// A report of findings alone, with names that try to be markup, commands, line breaks and links.
 pub(super) fn hostile() -> Fake {
     let at = |file: &str, line, column| Location { file: file.into(), line, column };

@@ -34,7 +34,7 @@ fn command(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
         write!(out, "::{level} title={title}::")?;
         let _ = write!(message, "{}: ", data(&at.to_string()));
     }
-    message.push_str(&data(&finding.message));
+    message.push_str(&data(&finding.said()));
     if !finding.help.is_empty() {
         let _ = write!(message, "%0Ahelp: {}", data(&finding.help));
     }

@@ -25,7 +25,7 @@ fn issue(finding: &Finding, fingerprint: &str) -> serde_json::Value {
         Severity::Warning => "major",
         Severity::Info => "info",
     };
-    let mut description = format!("{}: {}", finding.code.code, escape(&finding.message));
+    let mut description = format!("{}: {}", finding.code.code, escape(&finding.said()));
     if !finding.help.is_empty() {
         description.push_str(&format!(" (help: {})", escape(&finding.help)));
     }

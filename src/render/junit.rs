@@ -142,7 +142,7 @@ fn case(name: String, line: u32, findings: &[&Finding], from: Option<Severity>) 
         [first, rest @ ..] => {
             let more = if rest.is_empty() { String::new() } else { format!(" (and {} more)", rest.len()) };
             End::Failed {
-                message: format!("{}{more}", first.message),
+                message: format!("{}{more}", first.said()),
                 kind: first.code.code.to_owned(),
                 text: failing.iter().map(|finding| words(finding)).collect(),
             }
@@ -155,7 +155,11 @@ fn case(name: String, line: u32, findings: &[&Finding], from: Option<Severity>) 
 fn words(finding: &Finding) -> String {
     let mut text = line(&format!(
         "{}: {}[{}] {}: {}",
-        finding.at, finding.severity, finding.code.code, finding.code.name, finding.message
+        finding.at,
+        finding.severity,
+        finding.code.code,
+        finding.code.name,
+        finding.said()
     ));
     if !finding.help.is_empty() {
         text.push_str(&line(&format!("  help: {}", finding.help)));

@@ -44,8 +44,9 @@ fn row<'a>(cells: impl Iterator<Item = Cow<'a, str>>, out: &mut dyn io::Write) -
 }
 
 fn item(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
-    let (code, at, message) = (finding.code, finding.at.to_string(), escape(&finding.message));
-    writeln!(out, "- **{} {}** {}, {}: {message}", finding.severity, code.code, code.name, escape(&at))?;
+    let (code, at, message) = (finding.code, finding.at.to_string(), finding.said());
+    let (at, message) = (escape(&at), escape(&message));
+    writeln!(out, "- **{} {}** {}, {at}: {message}", finding.severity, code.code, code.name)?;
     if !finding.help.is_empty() {
         writeln!(out, "  - help: {}", escape(&finding.help))?;
     }

@@ -26,6 +26,7 @@ mod fake;
 pub use envelope::{EdgeJson, EditJson, FindingJson, FixJson, PlaceJson, RelatedJson, json_finding};
 
 pub use style::escape;
+pub use yaml::document;
 
 use crate::report::{Line, Report};
 use crate::words::edits;
@@ -158,6 +159,16 @@ mod tests {
             [("", "", 0), ("", "csv", 3), ("jsno", "json", 2), ("tabel", "table", 2), ("nam", "name", 1)]
         {
             assert_eq!((edits(a, b), edits(b, a)), (want, want), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn every_format_names_the_template() {
+        let report = fake::rendered();
+        // The columns of these two are the report's own.
+        for (name, format, _) in FORMATS.iter().filter(|(_, format, _)| !matches!(format, Format::Csv | Format::Name)) {
+            let text = fake::printed(&report, *format, None, false);
+            assert!(text.contains("web/templates/a.yaml"), "{name}: {text}");
         }
     }
 

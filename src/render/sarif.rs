@@ -93,7 +93,7 @@ fn rule(code: &Code, confidence: Confidence) -> Value {
 }
 
 fn result(finding: &Finding, index: usize, fingerprint: &str) -> Value {
-    let mut message = text(&finding.message);
+    let mut message = text(&finding.said());
     if !finding.help.is_empty() {
         // A write to a string cannot fail.
         let _ = write!(message, "\nHelp: {}", text(&finding.help));

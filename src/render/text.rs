@@ -125,17 +125,12 @@ fn findings(report: &dyn Report, shape: Shape, page: &mut Page<'_>) -> io::Resul
 
 /// A finding as editors and `grep` read it.
 fn one_line(finding: &Finding, wide: bool, page: &mut Page<'_>) -> io::Result<()> {
-    let mut message = format!(" {}{}", finding.message, from(finding));
+    let mut message = format!(" {}", finding.said());
     if wide && !finding.help.is_empty() {
         message.push_str(&format!(" (help: {})", finding.help));
     }
     let words = vec![Cell::plain(format!("{}: ", finding.at)), title(finding), Cell::plain(message)];
     page.line(&Line::new(0, words))
-}
-
-/// ` (from chart/templates/x.yaml)`, where a document says what it was made from.
-fn from(finding: &Finding) -> String {
-    finding.origin.as_ref().map(|origin| format!(" (from {origin})")).unwrap_or_default()
 }
 
 /// `error[MC0001]`.

@@ -26,6 +26,17 @@ pub(super) fn write(report: &dyn Report, out: &mut dyn io::Write) -> io::Result<
     Ok(())
 }
 
+/// Writes a mapping as one document, without the marks around it. Nothing for what is no mapping, or has no entries.
+///
+/// # Errors
+/// Those of the output.
+pub fn document(value: &Value, out: &mut dyn io::Write) -> io::Result<()> {
+    match value {
+        Value::Object(map) if !map.is_empty() => entries(map, 0, out),
+        _ => Ok(()),
+    }
+}
+
 /// A key of the envelope and its list, the items as `run` hands them over.
 fn list(
     name: &str,
@@ -44,8 +55,8 @@ fn list(
     if empty { writeln!(out, " []") } else { Ok(()) }
 }
 
-/// `key: value`, the cursor being at its column already. Keys are names of our own structures, so they are never of
-/// the thousand characters past which YAML wants another form.
+/// `key: value`, the cursor being at its column already. Keys are names of our own structures, or of Kubernetes objects, so
+/// they are never of the thousand characters past which YAML wants another form.
 fn entry(key: &str, value: &Value, indent: usize, out: &mut dyn io::Write) -> io::Result<()> {
     string(key, out)?;
     write!(out, ":")?;

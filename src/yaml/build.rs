@@ -22,7 +22,7 @@ const MOST_ADDED: usize = 1_000_000;
 /// Builds trees one after the other; the lists are used again, the trees get lists that fit.
 #[derive(Default)]
 pub(super) struct Builder {
-    parts: Building,
+    pub(super) parts: Building,
     /// Finished children of the collections that are open, the innermost last.
     pending: Vec<u32>,
     open: Vec<Open>,
@@ -76,16 +76,21 @@ impl Builder {
         let Some(root) = self.events(text, base + skipped, document.get(skipped..).unwrap_or(""))? else {
             return Ok(None);
         };
+        Ok(Some(self.built(source, text, root)))
+    }
+
+    /// The lists as they fit.
+    pub(super) fn built(&mut self, source: SourceId, text: &Arc<str>, root: u32) -> Built {
         let duplicates = std::mem::take(&mut self.duplicates);
         let parts = Finished {
             nodes: self.parts.nodes.as_slice().into(),
             children: self.parts.children.as_slice().into(),
             owned: self.parts.owned.drain(..).collect(),
         };
-        Ok(Some(Built { tree: Tree { source, text: Arc::clone(text), parts, root }, duplicates }))
+        Built { tree: Tree { source, text: Arc::clone(text), parts, root }, duplicates }
     }
 
-    fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.parts.nodes.clear();
         self.parts.children.clear();
         self.parts.owned.clear();
@@ -129,7 +134,7 @@ impl Builder {
     }
 
     /// Adds a node that is a child of the innermost open collection.
-    fn push(&mut self, raw: Raw) -> u32 {
+    pub(super) fn push(&mut self, raw: Raw) -> u32 {
         let node = offset(self.parts.nodes.len());
         self.parts.nodes.push(raw);
         self.pending.push(node);
@@ -162,7 +167,7 @@ impl Builder {
         Ok(raw(self.parts.owned.len() - 1, 0, true))
     }
 
-    fn start(&mut self, kind: Kind, style: StructureStyle, anchor: usize, bytes: &Range<usize>) {
+    pub(super) fn start(&mut self, kind: Kind, style: StructureStyle, anchor: usize, bytes: &Range<usize>) {
         let before = self.parts.nodes.len() + self.added;
         let raw = Raw { start: offset(bytes.start), end: offset(bytes.end), first: 0, last: 0, kind, owned: false };
         let node = self.push(raw);
@@ -170,7 +175,7 @@ impl Builder {
         self.open.push(Open { node, first: self.pending.len(), flow, anchor, before });
     }
 
-    fn end(&mut self, text: &str, bytes: &Range<usize>) -> Result<(), Problem> {
+    pub(super) fn end(&mut self, text: &str, bytes: &Range<usize>) -> Result<(), Problem> {
         let Some(open) = self.open.pop() else { return Ok(()) };
         let raw = self.parts.raw(open.node);
         let own = self.pending.get(open.first..).unwrap_or(&[]);

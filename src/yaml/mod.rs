@@ -7,6 +7,7 @@
 
 mod build;
 mod guess;
+mod json;
 mod mapping;
 mod problem;
 mod scalar;
@@ -44,7 +45,12 @@ pub struct Document {
     pub tree: Tree,
     /// Has a mapping in it a key twice?
     pub duplicate_keys: bool,
+    /// Its `apiVersion` and `kind` where the list that it is from says them, as the Kubernetes API answers.
+    pub listed: Option<Listed>,
 }
+
+/// `apiVersion` and `kind` of the items of a list.
+pub type Listed = (Arc<str>, Arc<str>);
 
 /// One document that did not parse, or is a template, with what can be guessed of it from its lines.
 #[derive(Debug)]
@@ -90,7 +96,7 @@ pub fn parse(sources: &Sources, id: SourceId) -> Parsed {
             Ok(Some(built)) => {
                 duplicate_keys(sources, id, &built, &mut parsed.findings);
                 let (number, duplicate_keys) = (chunk.number, !built.duplicates.is_empty());
-                parsed.documents.push(Document { source: id, number, tree: built.tree, duplicate_keys });
+                parsed.documents.push(Document { source: id, number, tree: built.tree, duplicate_keys, listed: None });
             }
             Err(problem) => {
                 let (broken, finding) = broken(sources, id, text, chunk, problem);
@@ -100,6 +106,21 @@ pub fn parse(sources: &Sources, id: SourceId) -> Parsed {
         }
     }
     parsed
+}
+
+/// Reads one item of a list that the Kubernetes API gave: JSON, in a range of the text of a source.
+///
+/// # Errors
+/// What is wrong with it, in words.
+pub fn parse_item(
+    source: SourceId,
+    text: &Arc<str>,
+    range: std::ops::Range<usize>,
+    listed: Listed,
+) -> Result<Document, String> {
+    let built = Builder::default().json(source, text, range).map_err(|problem| problem.what)?;
+    let duplicate_keys = !built.duplicates.is_empty();
+    Ok(Document { source, number: 1, tree: built.tree, duplicate_keys, listed: Some(listed) })
 }
 
 /// Reads a small text that is no file, such as the mesh configuration inside a `ConfigMap`. Spans are relative to that

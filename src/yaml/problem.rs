@@ -31,6 +31,11 @@ impl Problem {
         Self::new(at, what, help)
     }
 
+    /// JSON that ends, or says something else, where a value, a name or a mark has to stand.
+    pub(super) fn json(at: usize, wanted: &str) -> Self {
+        Self::new(offset(at), format!("{wanted} is missing at byte {at}"), "")
+    }
+
     pub(super) fn second_document(at: usize) -> Self {
         let help = "Put a line `---` between two documents.";
         Self::new(offset(at), "a second document starts here without a `---` line before it", help)

@@ -14,7 +14,7 @@ const PRINTED: &[Printed] = &[
         1,
     ),
     ("flat-peer-authentication.yaml", &[(2, "MC0007"), (5, "MC0008"), (8, "MC0008"), (11, "MC0008")], 1),
-    ("flat-policy.yaml", &[(2, "MC0007"), (5, "MC0008"), (7, "MC0008"), (9, "MC0008")], 1),
+    ("flat-policy.yaml", &[(2, "MC0007"), (2, "MC0120"), (5, "MC0008"), (7, "MC0008"), (9, "MC0008")], 1),
     ("footnote.yaml", &[(3, "MC0009")], 1),
     ("one-space.yaml", &[(3, "MC0001")], 1),
     ("policy-in-rule.yaml", &[(10, "MC0008"), (12, "MC0008"), (15, "MC0008")], 1),

@@ -38,7 +38,7 @@ fn nothing_to_check_is_never_an_empty_success() {
     assert!(run.stdout.contains("the dump has no listeners") && !run.stdout.contains("LISTENER["), "{}", run.stdout);
     let run = authz(&[], b"");
     assert_eq!(run.code, 2);
-    assert!(run.stderr.contains("pilot-agent request GET config_dump"), "{}", run.stderr);
+    assert!(run.stderr.contains("whose dump?"), "{}", run.stderr);
 }
 
 #[test]

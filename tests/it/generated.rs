@@ -5,6 +5,8 @@ use crate::support::{files, root};
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use meshctl::capture::json as capture;
 use meshctl::cli::Cli;
+use meshctl::cmd::completion;
+use meshctl::cmd::doctor::json as doctor;
 use meshctl::config::Config;
 use meshctl::envoy::json as envoy;
 use meshctl::lint::json as lint;
@@ -35,6 +37,11 @@ pub fn lint_schema() -> Value {
     schema_of::<lint::EnvelopeJson<'static>>()
 }
 
+/// The schema of `doctor -o json`.
+pub fn doctor_schema() -> Value {
+    schema_of::<doctor::EnvelopeJson<'static>>()
+}
+
 /// The schema of `meshctl.yaml`.
 pub fn config_schema() -> Value {
     schemars::schema_for!(Config).to_value()
@@ -59,9 +66,7 @@ fn generated() -> BTreeMap<String, String> {
         (clap_complete::Shell::PowerShell, "_meshctl.ps1"),
         (clap_complete::Shell::Elvish, "meshctl.elv"),
     ] {
-        let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "meshctl", &mut script);
-        made.insert(format!("completions/{file}"), String::from_utf8(script).unwrap());
+        made.insert(format!("completions/{file}"), completion::script(shell));
     }
     let source = format!("meshctl {}", env!("CARGO_PKG_VERSION"));
     for (file, command) in commands() {
@@ -75,6 +80,7 @@ fn generated() -> BTreeMap<String, String> {
         ("pcap-verify.v1", capture_schema()),
         ("authz-check.v1", dump_schema()),
         ("lint.v1", lint_schema()),
+        ("doctor.v1", doctor_schema()),
         ("meshctl.yaml", config_schema()),
     ] {
         let schema = serde_json::to_string_pretty(&schema).unwrap() + "\n";
@@ -88,7 +94,7 @@ fn commands() -> Vec<(String, Command)> {
     let mut cli = Cli::command();
     cli.build();
     let mut all = vec![("meshctl".to_owned(), cli.clone())];
-    for command in cli.get_subcommands().filter(|command| command.get_name() != "help") {
+    for command in cli.get_subcommands().filter(|command| command.get_name() != "help" && !command.is_hide_set()) {
         let name = format!("meshctl-{}", command.get_name());
         all.push((name, command.clone()));
     }
@@ -104,7 +110,8 @@ fn reference() -> String {
         let usage = usage.trim_start_matches("Usage: ");
         let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         write!(text, "\n## {name}\n\n{about}\n\n```text\n{usage}\n```\n").unwrap();
-        let commands: Vec<_> = command.get_subcommands().filter(|one| one.get_name() != "help").collect();
+        let commands: Vec<_> =
+            command.get_subcommands().filter(|one| one.get_name() != "help" && !one.is_hide_set()).collect();
         if !commands.is_empty() {
             text.push_str("\n| Command | |\n|---|---|\n");
             for one in commands {

@@ -18,9 +18,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lint", &["model", "yaml", "mtls", "report", "finding", "location", "words"]),
     ("config", &["yaml", "finding", "location", "words"]),
     ("render", &["explain::PAGES", "report", "finding", "location", "words"]),
-    ("input", &["yaml", "model::kinds", "finding", "location"]),
+    ("input", &["yaml", "model::kinds", "model::load", "finding", "location"]),
     ("explain", &["finding", "mtls", "report"]),
-    ("cli", &[]),
+    ("cli", &["location"]),
     ("lib", &[]),
 ];
 

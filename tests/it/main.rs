@@ -9,7 +9,11 @@
 mod articles;
 mod captures;
 mod cases;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod docs;
+#[cfg(feature = "cluster")]
+mod doctor;
 mod dumps;
 mod flows;
 mod formats;
@@ -22,6 +26,7 @@ mod meshes;
 mod properties;
 mod rig;
 mod robust;
+mod roles;
 mod scenarios;
 mod support;
 mod tables;

@@ -23,7 +23,8 @@ fn each_release_changes_what_it_changed() {
     type Answer<'a> = (&'a str, &'a str, Option<&'a str>);
     // case, port, subset; the last release before, and its answer; the first after, and its answer
     let (mtls, plain) = (("mtls", "OK", None), ("plaintext", "PLAINTEXT", None));
-    let rows: &[(&str, u16, (&str, Answer<'_>), (&str, Answer<'_>))] = &[
+    type Side<'a> = (&'a str, Answer<'a>);
+    let rows: &[(&str, u16, Side<'_>, Side<'_>)] = &[
         ("C7b", 80, ("1.7", plain), ("1.8", mtls)),
         ("C3b", 80, ("1.11", ("mtls", "CONFLICT", Some("F3"))), ("1.12", plain)),
         ("C3b", 9000, ("1.11", ("mtls", "CONFLICT", Some("F6"))), ("1.12", plain)),

@@ -6,8 +6,8 @@
 use crate::lint::policies::{level_of, names, selected};
 use crate::lint::{Lint, Out};
 use crate::location::Path;
-use crate::model::{MtlsMode, PeerAuthentication, Proxy, Workload};
-use crate::mtls::ambient::levels;
+use crate::model::{Mesh, MtlsMode, PeerAuthentication, Proxy, Workload};
+use crate::mtls::ambient::{Levels, levels};
 use crate::mtls::server::Level;
 use crate::words::count;
 
@@ -24,39 +24,60 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
         return;
     }
     for (number, policy) in (0..).zip(&mesh.policies).filter(|(_, policy)| !policy.ports.is_empty()) {
-        if level_of(mesh, policy) != Level::Workload {
-            continue;
-        }
-        let captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
-        let mut found: Option<Wrong> = None;
-        let mut on: Vec<&Workload> = Vec::new();
-        for (_, workload) in captured {
-            let Some(wrong) = wrong(lint, number, policy, workload) else { continue };
-            if *found.get_or_insert(wrong) == wrong {
-                on.push(workload);
-            }
-        }
-        if let Some(wrong) = found {
+        if let Some((wrong, on)) = first(lint, number, policy) {
             report(out, policy, wrong, &on);
         }
     }
 }
 
-/// The first port of a policy that does not do what it says on a workload, where that policy certainly counts.
-fn wrong(lint: &Lint<'_>, number: u32, policy: &PeerAuthentication, workload: &Workload) -> Option<Wrong> {
+/// Whether that port of a policy does not do what it says on a workload of the ambient mesh: what another rule should be
+/// silent about.
+pub(super) fn without_effect(lint: &Lint<'_>, number: u32, port: u16) -> bool {
     let mesh = lint.mesh;
-    let all = levels(mesh, &workload.meta.namespace, &workload.labels);
-    if !all.iter().all(|levels| levels.own == Some(number)) {
+    let Some(policy) = mesh.policies.get(number as usize).filter(|_| mesh.ambient) else { return false };
+    let mut captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
+    captured.any(|(_, workload)| {
+        certain(lint, number, workload).is_some_and(|levels| wrong_port(mesh, &levels, port).is_some())
+    })
+}
+
+/// The first thing that is wrong with a policy's ports, and on which workloads.
+fn first<'m>(lint: &Lint<'m>, number: u32, policy: &'m PeerAuthentication) -> Option<(Wrong, Vec<&'m Workload>)> {
+    let mesh = lint.mesh;
+    if level_of(mesh, policy) != Level::Workload {
         return None;
     }
+    let captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
+    let mut found: Option<Wrong> = None;
+    let mut on: Vec<&Workload> = Vec::new();
+    for (_, workload) in captured {
+        let Some(wrong) = wrong(lint, number, policy, workload) else { continue };
+        if *found.get_or_insert(wrong) == wrong {
+            on.push(workload);
+        }
+    }
+    Some((found?, on))
+}
+
+/// What counts for a workload, where that policy certainly does.
+fn certain(lint: &Lint<'_>, number: u32, workload: &Workload) -> Option<Vec<Levels>> {
+    let all = levels(lint.mesh, &workload.meta.namespace, &workload.labels);
+    all.iter().all(|levels| levels.own == Some(number)).then_some(all)
+}
+
+/// The first port of a policy that does not do what it says on a workload, where that policy certainly counts.
+fn wrong(lint: &Lint<'_>, number: u32, policy: &PeerAuthentication, workload: &Workload) -> Option<Wrong> {
+    let all = certain(lint, number, workload)?;
     let set = policy.ports.iter().filter(|(_, mode)| mode.is_some()).map(|(port, _)| *port);
-    set.chain([0]).find_map(|port| {
-        let mut answers = all.iter().map(|levels| levels.refuses(mesh, port));
-        let first = answers.next()?;
-        let (meant, refused) = first;
-        let sure = answers.all(|answer| answer == first);
-        (sure && (meant == MtlsMode::Strict) != refused).then_some((port, meant, refused))
-    })
+    set.chain([0]).find_map(|port| wrong_port(lint.mesh, &all, port))
+}
+
+fn wrong_port(mesh: &Mesh, all: &[Levels], port: u16) -> Option<Wrong> {
+    let mut answers = all.iter().map(|levels| levels.refuses(mesh, port));
+    let first = answers.next()?;
+    let (meant, refused) = first;
+    let sure = answers.all(|answer| answer == first);
+    (sure && (meant == MtlsMode::Strict) != refused).then_some((port, meant, refused))
 }
 
 fn report(out: &mut Out<'_>, policy: &PeerAuthentication, (port, meant, refused): Wrong, on: &[&Workload]) {

@@ -250,7 +250,7 @@ mod tests {
             ("istio-injection: enabled", "sidecar.istio.io/inject: \"false\"", "", "", "", 1),
             ("istio-injection: enabled", "sidecar.istio.io/inject: \"true\"", "", "", "", 0),
             ("", "sidecar.istio.io/inject: \"true\"", "", "", "", 1),
-            ("istio-injection: disabled, maistra.io/member-of: cp", "", "", "sidecar.istio.io/inject: \"true\"", "", 0),
+            ("istio-injection: disabled, maistra.io/member-of: cp", "", "", "sidecar.istio.io/inject: \"true\"", "", 1),
         ];
         for (namespace, owner, labels, annotations, spec, count) in rows {
             let text = format!(

@@ -3,6 +3,7 @@
 
 use crate::finding::{CREDENTIAL_NAME_IGNORED, Confidence, Severity};
 use crate::lint::blocks::{Block, blocks};
+use crate::lint::policies::real;
 use crate::lint::{Lint, Out};
 use crate::model::Proxy;
 use crate::model::service::Origin;
@@ -23,6 +24,10 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
             format!("sidecars do not read credentialName of a rule without workloadSelector: they send plaintext, not {mode}"),
             "add a workloadSelector with the labels of the clients (and let them read the Secret), or replace credentialName by the files clientCertificate, privateKey, caCertificates; towards a service of the mesh replace the mode by ISTIO_MUTUAL",
         );
+        // Where the input has no sidecar, that one will use the rule is a guess.
+        if !fails && !lint.mesh.workloads.iter().any(|workload| workload.proxy == Proxy::Sidecar && real(workload)) {
+            finding.confidence = Confidence::Low;
+        }
         if through_gateway {
             finding.severity = Severity::Warning;
             finding.confidence = Confidence::Low;
@@ -53,7 +58,18 @@ fn gateway_route(lint: &Lint<'_>, block: &Block<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::lint::blocks::tests::{codes, rule};
+    use crate::finding::Confidence;
+    use crate::lint::blocks::tests::{WEB, codes, found, rule};
+
+    #[test]
+    fn without_a_sidecar_it_is_a_guess() {
+        let text = rule("trafficPolicy: {tls: {mode: MUTUAL, credentialName: a}}");
+        let confidence = |text: &str| found(text).iter().find(|f| f.code.code == "MC0209").map(|f| f.confidence);
+        let outside = text.replace("web.shop.svc.cluster.local", "api.example");
+        assert_eq!(confidence(&outside), Some(Confidence::Low));
+        assert_eq!(confidence(&(outside + WEB)), Some(Confidence::High));
+        assert_eq!(confidence(&(text + WEB)), Some(Confidence::High));
+    }
 
     #[test]
     fn sidecars_ignore_it_without_a_selector() {

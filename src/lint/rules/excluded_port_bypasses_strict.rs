@@ -9,7 +9,9 @@ use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::service::TargetPort;
 use crate::model::{Proxy, Workload};
-use crate::mtls::endpoints::STATUS_PORTS;
+use crate::mtls::check::Cell;
+use crate::mtls::endpoints::{Endpoint, STATUS_PORTS, Who};
+use crate::mtls::outcome::Wire;
 use crate::mtls::server::ModeFrom;
 use crate::yaml::Node;
 use std::collections::BTreeSet;
@@ -39,7 +41,7 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
                     report_webhook(lint, out, workload, (key, path), cause);
                 }
                 None if open.is_empty() => {}
-                _ => report(lint, out, workload, (key, path), &open, cause),
+                _ => report(lint, out, (number, workload), (key, path), &open, cause),
             }
         }
     }
@@ -84,7 +86,7 @@ fn open_ports(lint: &Lint<'_>, number: u32, workload: &Workload, list: &str) -> 
 fn report(
     lint: &Lint<'_>,
     out: &mut Out<'_>,
-    workload: &Workload,
+    (number, workload): (u32, &Workload),
     (key, path): (&str, Path),
     open: &[(u16, ModeFrom)],
     cause: Option<&Cause>,
@@ -96,9 +98,14 @@ fn report(
         [_] => format!("port {}", ports.join("")),
         _ => format!("ports {}", ports.join(", ")),
     };
+    // A rule, another setting, or that no Service leads there: nobody is told to send mutual TLS to a port that has none.
+    let told = cause.is_some() || open.iter().any(|(port, _)| is_told_mutual_tls(lint, number, *port));
     // That it could not call itself says nothing of its callers.
     let fails = cause.filter(|cause| !cause.only_itself(lint.matrix)).map(|cause| cause.summary(lint.matrix));
     let mut message = match (open.is_empty(), key) {
+        (false, _) if !told => format!(
+            "{which} of {name} bypasses its sidecar: STRICT is not enforced there, anyone may connect in plaintext"
+        ),
         (false, _) => format!(
             "{which} of {name} bypasses its sidecar: STRICT is not enforced, anyone may connect in plaintext, and callers with a sidecar are still told to send mutual TLS"
         ),
@@ -115,17 +122,35 @@ fn report(
     let list =
         if open.is_empty() || open.iter().any(|(port, _)| *port == 0) { "the port".to_owned() } else { which.clone() };
     let verb = if key == EXCLUDE { "remove" } else { "add" };
+    let reason = if told { "makes callers send plaintext" } else { "says what is" };
     let help = format!(
-        "{verb} {list} {} {key}; or, if it must stay open, say so: a PeerAuthentication with a selector and portLevelMtls DISABLE for it makes callers send plaintext",
+        "{verb} {list} {} {key}; or, if it must stay open, say so: a PeerAuthentication with a selector and portLevelMtls DISABLE for it {reason}",
         if key == EXCLUDE { "from" } else { "to" }
     );
     let known = cause.is_some() || open.iter().any(|(port, _)| *port == 0 || is_served(lint, workload, *port));
     let finding = out.add(workload.meta.id, path, message, help);
     finding.confidence = pods::confidence(workload).max(if known { Confidence::High } else { Confidence::Medium });
+    if !told {
+        finding.severity = Severity::Warning;
+    }
     // Where rows fail, the place of the policy is added with them.
     if cause.is_none() {
         finding.related.extend(open.first().and_then(|(_, from)| policy_place(lint.mesh, *from)));
     }
+}
+
+/// Whether any row of the matrix has mutual TLS sent to a port of a workload; port 0: to any.
+fn is_told_mutual_tls(lint: &Lint<'_>, number: u32, port: u16) -> bool {
+    lint.matrix.services.iter().any(|rows| {
+        let at =
+            |endpoint: &Endpoint<'_>| endpoint.who == Who::Workload(number) && (port == 0 || endpoint.port == port);
+        rows.endpoints.iter().flatten().any(at)
+            && rows.rows.iter().any(|row| {
+                let endpoints = rows.endpoints.get(row.port as usize);
+                let of = |cell: &Cell| endpoints?.get(cell.endpoint? as usize);
+                row.cells.iter().any(|cell| cell.wire == Some(Wire::Mtls) && of(cell).is_some_and(at))
+            })
+    })
 }
 
 /// Whether a container declares a port, or a Service of the namespace leads to it.
@@ -182,6 +207,26 @@ mod tests {
         let mut all: Vec<Finding> = findings(&text).into_iter().filter(|one| one.code.code == "MC0304").collect();
         assert!(all.len() < 2, "{all:?}");
         all.pop()
+    }
+
+    #[test]
+    fn what_callers_are_told_is_said_only_where_they_are() {
+        let rule = |number: u16| {
+            format!(
+                "---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: hook, namespace: shop}}\nspec: {{host: hook, trafficPolicy: {{portLevelSettings: [{{port: {{number: {number}}}, tls: {{mode: DISABLE}}}}]}}}}\n"
+            )
+        };
+        for (more, told) in [(String::new(), true), (rule(443), false), (rule(444), true)] {
+            let one = excluded(&more).unwrap();
+            assert_eq!(one.message.contains("told to send mutual TLS"), told, "{more}: {}", one.message);
+            assert_eq!(one.severity, if told { Severity::Error } else { Severity::Warning }, "{more}");
+            assert_eq!(one.edges.is_empty(), !told, "{more}");
+        }
+        // No Service leads to the port.
+        let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: shop}\nspec: {template: {metadata: {annotations: {traffic.sidecar.istio.io/excludeInboundPorts: \"9000\"}}, spec: {containers: [{name: web}]}}}\n";
+        let all = findings(&format!("{STRICT}{text}"));
+        let one = all.iter().find(|one| one.code.code == "MC0304").unwrap();
+        assert_eq!(one.severity, Severity::Warning, "{}", one.message);
     }
 
     const HOOK: &str = "---\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: hook}\nwebhooks: [{name: a.b.c, clientConfig: {service: {namespace: shop, name: hook}}}]\n";

@@ -68,7 +68,8 @@ fn words(workload: &Workload, value: &str) -> (String, Severity) {
 #[cfg(test)]
 mod tests {
     use crate::finding::Severity;
-    use crate::lint::pods::tests::findings;
+    use crate::lint::blocks::tests::WEB;
+    use crate::lint::pods::tests::{STRICT, findings};
 
     #[test]
     fn only_labels_that_no_injection_wrote_are_reported() {
@@ -88,6 +89,34 @@ mod tests {
             );
             let found: Vec<_> = findings(&text).into_iter().filter(|f| f.code.code == "MC0306").collect();
             assert_eq!(found.iter().map(|f| f.severity).collect::<Vec<_>>(), Vec::from_iter(severity), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_error_where_calls_fail() {
+        let server = |word: &str, inject: bool| {
+            WEB.replace(
+                "labels: {app: web}",
+                &format!(
+                    "labels: {{app: web, security.istio.io/tlsMode: {word}, sidecar.istio.io/inject: \"{inject}\"}}"
+                ),
+            )
+        };
+        let client = "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: cl, namespace: shop}\n\
+                      spec: {template: {metadata: {labels: {app: cl}}, spec: {containers: [{name: a}]}}}\n---\n";
+        let policy = STRICT.split_once("---\n").unwrap().1;
+        for (text, want) in [
+            (server("istio", false) + client, "error calls of shop/cl to web.shop.svc.cluster.local:80 fail (F9)"),
+            (
+                server("disabled", true) + client + policy,
+                "error calls of 2 clients (shop/cl, ...) to web.shop.svc.cluster.local:80 fail (F2)",
+            ),
+            (server("disabled", true) + client, "warning "),
+        ] {
+            let found = findings(&text);
+            let one = found.iter().find(|f| f.code.code == "MC0306").unwrap();
+            let fails = one.message.split("; ").find(|part| part.contains("fail (")).unwrap_or("");
+            assert_eq!(format!("{} {fails}", one.severity), want, "{}", one.message);
         }
     }
 }

@@ -57,6 +57,7 @@ mod wildcard_covers_api_server;
 mod wrong_indentation_of_tls;
 
 pub(super) use removed_policy_api::report as report_removed;
+pub(super) use unknown_host_or_port::is_unknown_port;
 pub(super) use wildcard_covers_api_server::covers_api_server;
 
 use super::Rule;

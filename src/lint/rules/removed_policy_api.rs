@@ -19,7 +19,8 @@ pub(in crate::lint) fn report(mesh: &Mesh, out: &mut Out<'_>) {
     if mesh.version.reads_legacy_policies() {
         return;
     }
-    for policy in &mesh.authn_policies {
+    // What an operator makes stands in no file: nobody can replace it, and its mode is the control plane's.
+    for policy in mesh.authn_policies.iter().filter(|policy| !policy.meta.made) {
         let Some(object) = mesh.object_ref(policy.meta.id) else { continue };
         let today = today(mesh, policy);
         let none = match policy.peer {
@@ -141,13 +142,32 @@ fn quoted(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use crate::finding::REMOVED_POLICY_API as CODE;
+    use crate::lint::run;
     use crate::lint::trial::{deployment, findings, places, service};
+    use crate::location::Sources;
+    use crate::model::{Options, Version, load};
+    use crate::mtls::check::check;
 
     fn old(kind: &str, namespace: &str, spec: &str) -> String {
         let group = if kind == "ServiceMeshPolicy" { "maistra.io/v1" } else { "istio.io/v1alpha1" };
         format!(
             "---\napiVersion: authentication.{group}\nkind: {kind}\nmetadata: {{name: default{namespace}}}\nspec: {spec}\n"
         )
+    }
+
+    #[test]
+    fn what_the_operator_makes_is_not_reported() {
+        let plane = "---\napiVersion: maistra.io/v1\nkind: ServiceMeshControlPlane\nmetadata: {name: basic, namespace: cp}\nspec: {version: v1.1, istio: {global: {mtls: {enabled: true}}}}\n";
+        let written = old("ServiceMeshPolicy", ", namespace: cp", "{peers: [{mtls: {}}]}");
+        for (text, made, want) in [(plane.to_owned(), true, 0), (plane.to_owned() + &written, false, 1)] {
+            let mut sources = Sources::default();
+            sources.add("a.yaml", text);
+            let mesh = load(sources, Options { version: Some(Version::one(20)), ..Options::default() });
+            let [policy] = &mesh.authn_policies[..] else { panic!("one policy") };
+            assert_eq!(policy.meta.made, made);
+            let found = run(&check(&mesh));
+            assert_eq!(found.iter().filter(|finding| std::ptr::eq(finding.code, &CODE)).count(), want);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! What merging does with rules of one host follows from the rules alone. That no client finds a rule is read from the
 //! matrix of the clients and services that the input holds, and so is less sure.
 
-use crate::finding::{Confidence, Severity};
+use crate::finding::{Confidence, RULE_SHADOWED, Severity};
+use crate::lint::cause::Cause;
 use crate::lint::{Lint, Out, related};
 use crate::location::Path;
 use crate::model::service::Origin;
@@ -14,11 +15,15 @@ use crate::mtls::rules::RuleIndex;
 use crate::mtls::select::{Clients, Filter};
 use std::collections::BTreeSet;
 
+/// Rules that are named one by one.
+const NAMED: usize = 3;
+
 /// Reports each rule whose traffic policy is lost in a merge, and each that no client of the input uses.
 pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
     if lint.mesh.rules.is_empty() {
         return;
     }
+    rivals(lint, out);
     let index = RuleIndex::new(lint.mesh);
     let used = used(lint, &index);
     let real = lint.confidence_in_workloads() == Confidence::High;
@@ -26,10 +31,47 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
     for (number, rule) in written {
         match lost(lint, &index, number, rule) {
             Lost::To(winner) => merged_away(lint, out, rule, winner, true),
+            Lost::ByAge(_) if competes(lint, number) => {}
             Lost::ByAge(winner) if winner < number => merged_away(lint, out, rule, winner, false),
             Lost::ByAge(_) | Lost::Unclear => {}
             Lost::No if real && !used.contains(&number) => unused(lint, out, number, rule),
             Lost::No => {}
+        }
+    }
+}
+
+/// The rules between which a cause cannot choose.
+fn rivals_of<'l>(lint: &'l Lint<'_>, cause: &Cause) -> &'l [u32] {
+    cause.sample(lint.matrix).map_or(&[], |(_, row, _, _)| &row.rivals)
+}
+
+/// Whether calls fail whichever of some rules is older, and this is one of them.
+pub(super) fn competes(lint: &Lint<'_>, rule: u32) -> bool {
+    lint.causes_of(&RULE_SHADOWED).any(|cause| rivals_of(lint, cause).contains(&rule))
+}
+
+/// Rules of one host whose ages the input does not have, where calls fail in every order: whatever wins.
+fn rivals(lint: &Lint<'_>, out: &mut Out<'_>) {
+    for cause in lint.causes_of(&RULE_SHADOWED) {
+        let rules = rivals_of(lint, cause).iter().filter_map(|n| lint.mesh.rules.get(*n as usize));
+        let rules: Vec<&DestinationRule> = rules.collect();
+        let Some(own) = rules.iter().find(|rule| rule.meta.id == cause.object) else { continue };
+        let more = rules.len().saturating_sub(NAMED);
+        let mut names: Vec<String> = rules.iter().take(NAMED).map(|rule| rule.meta.slash()).collect();
+        names.extend((more > 0).then(|| format!("{more} more")));
+        let names = names.join(" and ");
+        let summary = cause.summary(lint.matrix);
+        let finding = out.add(
+            cause.object,
+            cause.path.clone(),
+            format!("whichever of DestinationRules {names} is older, which the input does not say, {summary}"),
+            format!(
+                "merge them into one DestinationRule for {}, with tls mode ISTIO_MUTUAL or without tls (automatic mTLS then adapts to each server), and delete the rest",
+                own.host
+            ),
+        );
+        for other in rules.iter().filter(|rule| rule.meta.id != cause.object).take(NAMED) {
+            finding.related.push(related(lint.mesh, other.meta.id, &Path::new("spec.host"), "this rule competes"));
         }
     }
 }
@@ -203,6 +245,7 @@ fn calls_from(lint: &Lint<'_>, row: &Row, namespace: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::lint::blocks::tests::{WEB, found};
+    use crate::lint::pods::tests::STRICT;
 
     fn rule(namespace: &str, name: &str, created: &str, host: &str, spec: &str) -> String {
         format!(
@@ -220,6 +263,38 @@ mod tests {
     const HOST: &str = "web.shop.svc.cluster.local";
     const OLD: &str = "2024-01-01T00:00:00Z";
     const NEW: &str = "2025-01-01T00:00:00Z";
+
+    #[test]
+    fn rules_of_unknown_age_that_all_fail() {
+        let rule = |name: &str, host: &str, tls: &str| {
+            rule("shop", name, "", host, &format!("trafficPolicy: {{tls: {{{tls}}}}}"))
+                .replace(", creationTimestamp: }", "}")
+        };
+        let policy = STRICT.split_once("---\n").unwrap().1;
+        for (one, other, host) in
+            [("mode: SIMPLE", "mode: DISABLE", HOST), ("mode: SIMPLE", "{}", "*.shop.svc.cluster.local")]
+        {
+            let other = if other == "{}" { "" } else { other };
+            let text = WEB.to_owned() + policy + &rule("web-a", host, one) + &rule("web-b", host, other);
+            let all = found(&text);
+            let edges: Vec<_> = all.iter().filter(|f| !f.edges.is_empty()).collect();
+            let [one] = edges[..] else { panic!("{all:?}") };
+            assert_eq!((one.code.code, one.severity.word(), one.confidence.word()), ("MC0207", "error", "high"));
+            let want = "whichever of DestinationRules shop/web-a and shop/web-b is older, which the input does not say, \
+                        calls of shop/web to itself (web.shop.svc.cluster.local:80) fail";
+            assert_eq!(one.message, want);
+            assert_eq!(one.object.as_ref().map(|object| &*object.name), Some("web-b"));
+            assert!(all.iter().all(|f| !matches!(f.code.code, "MC0201" | "MC0214")), "{all:?}");
+        }
+        // One of the orders works: nothing is certain.
+        let text = WEB.to_owned()
+            + policy
+            + &rule("web-a", HOST, "mode: ISTIO_MUTUAL")
+            + &rule("web-b", HOST, "mode: DISABLE");
+        let all = found(&text);
+        let one = all.iter().find(|f| f.code.code == "MC0207").unwrap();
+        assert_eq!((one.severity.word(), one.confidence.word()), ("warning", "low"));
+    }
 
     #[test]
     fn the_younger_policy_of_one_host_is_ignored() {

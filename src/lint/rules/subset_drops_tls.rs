@@ -15,7 +15,7 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
         let (above, own) = (rule_tls.mode.word(), block.tls.mode.word());
         let finding = out.add(
             block.rule.meta.id,
-            block.path(),
+            block.mode_path(),
             format!("subset {subset} sends {own} where the rule says {above}"),
             format!("remove tls from the subset, or replace mode {own} by {above}: calls that a route sends to the subset get the subset's mode"),
         );
@@ -58,13 +58,40 @@ fn without_automatic_mtls(lint: &Lint<'_>, out: &mut Out<'_>) {
 
 #[cfg(test)]
 mod tests {
-    use crate::lint::blocks::tests::{codes, rule};
+    use crate::lint::blocks::tests::{WEB, codes, found, rule};
+    use crate::lint::pods::tests::STRICT;
+
+    #[test]
+    fn an_error_where_calls_fail() {
+        let drop = "subsets: [{name: a, labels: {app: web}, trafficPolicy: {tls: {mode: DISABLE}}}]";
+        let drop = format!("trafficPolicy: {{tls: {{mode: ISTIO_MUTUAL}}}}, {drop}");
+        let route = "---\napiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a, namespace: shop}\n\
+                     spec: {hosts: [web], http: [{route: [{destination: {host: web, subset: a}}]}]}\n";
+        let off = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: istio, namespace: istio-system}\n\
+                   data: {mesh: 'enableAutoMtls: false'}\n";
+        let policy = STRICT.split_once("---\n").unwrap().1;
+        for (spec, more, want) in [
+            (&*drop, format!("{policy}{route}"), "error true"),
+            // Nothing is sent to the subset.
+            (&*drop, policy.to_owned(), "warning false"),
+            (&*drop, route.to_owned(), "warning false"),
+            ("trafficPolicy: {connectionPool: {}}", format!("{policy}{off}"), "error true"),
+        ] {
+            let all = found(&(rule(spec) + WEB + &more));
+            let all: Vec<_> = all.iter().filter(|f| f.code.code == "MC0205").collect();
+            let said = |f: &crate::finding::Finding| {
+                f.message.contains("calls of shop/web to ") && f.message.ends_with("fail (F2)")
+            };
+            let got: Vec<String> = all.iter().map(|f| format!("{} {}", f.severity, said(f))).collect();
+            assert_eq!(got, [want], "{all:?}");
+        }
+    }
 
     #[test]
     fn subsets_that_change_the_mode() {
         for (own, subset, want) in [
-            ("ISTIO_MUTUAL", "tls: {mode: DISABLE}", "MC0205 spec.subsets[0].trafficPolicy.tls"),
-            ("ISTIO_MUTUAL", "tls: {mode: SIMPLE}", "MC0205 spec.subsets[0].trafficPolicy.tls"),
+            ("ISTIO_MUTUAL", "tls: {mode: DISABLE}", "MC0205 spec.subsets[0].trafficPolicy.tls.mode"),
+            ("ISTIO_MUTUAL", "tls: {mode: SIMPLE}", "MC0205 spec.subsets[0].trafficPolicy.tls.mode"),
             ("ISTIO_MUTUAL", "tls: {mode: ISTIO_MUTUAL}", ""),
             ("ISTIO_MUTUAL", "tls: {}", ""),
             ("ISTIO_MUTUAL", "connectionPool: {}", ""),
@@ -73,7 +100,7 @@ mod tests {
             (
                 "ISTIO_MUTUAL",
                 "portLevelSettings: [{port: {number: 80}, tls: {mode: DISABLE}}]",
-                "MC0205 spec.subsets[0].trafficPolicy.portLevelSettings[0].tls",
+                "MC0205 spec.subsets[0].trafficPolicy.portLevelSettings[0].tls.mode",
             ),
         ] {
             let spec =

@@ -86,7 +86,7 @@ fn unknown_ports(lint: &Lint<'_>, policy: &TrafficPolicy, services: &[&Service])
 }
 
 /// Whether the services of a rule's host are known, and none has a port: an entry for it acts on nothing.
-pub(super) fn is_unknown_port(lint: &Lint<'_>, rule: &DestinationRule, number: u16) -> bool {
+pub(in crate::lint) fn is_unknown_port(lint: &Lint<'_>, rule: &DestinationRule, number: u16) -> bool {
     let services = services(lint, rule);
     !services.is_empty() && rule.host.wildcard().is_none() && !has_port(lint, &services, number)
 }

@@ -12,7 +12,7 @@ pub(super) fn check(lint: &Lint<'_>, out: &mut Out<'_>) {
         let server = api_server(lint.mesh);
         out.add(
             rule.meta.id,
-            Path::new("spec.trafficPolicy.tls"),
+            Path::new("spec.trafficPolicy.tls.mode"),
             format!("host \"{}\" also covers services without sidecar, such as {server}: ISTIO_MUTUAL sends them TLS that they do not speak", rule.host),
             format!("remove tls (automatic mTLS then adapts to each endpoint), or add a DestinationRule in namespace {} for {server} with mode DISABLE, and one for each other service without sidecar", rule.meta.namespace),
         );
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn wildcards_over_the_api_server_without_exception() {
         let mutual = "tls: {mode: ISTIO_MUTUAL}";
-        let at = "MC0213 spec.trafficPolicy.tls";
+        let at = "MC0213 spec.trafficPolicy.tls.mode";
         for (host, tls, exception, want) in [
             ("*.local", mutual, None, at),
             ("*", mutual, None, at),

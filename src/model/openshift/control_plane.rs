@@ -22,7 +22,7 @@ pub(in crate::model) fn read(root: Node<'_>, meta: Meta, issues: &mut Issues) ->
     let mut doubts = Vec::new();
     let (release, version_path) = release(root, spec, v1, &mut doubts, issues);
     let settings = settings(root, spec, v1, issues);
-    foreign_profile(spec, &meta, &mut doubts);
+    foreign_profile(spec, &meta, &mut doubts, issues);
     let mut config = settings.mesh_config(issues);
     let (auto_mtls, auto_path) = automatic(&settings, release, v1, issues);
     if let Some(auto_mtls) = auto_mtls {
@@ -58,7 +58,7 @@ pub(in crate::model) fn read(root: Node<'_>, meta: Meta, issues: &mut Issues) ->
         _ => None,
     };
     config.root_namespace = None;
-    Plane {
+    let plane = Plane {
         product: Product::Maistra(release),
         namespace: meta.namespace.clone(),
         revision: (*meta.name).into(),
@@ -74,20 +74,22 @@ pub(in crate::model) fn read(root: Node<'_>, meta: Meta, issues: &mut Issues) ->
         doubts,
         maistra: Some(maistra(&settings, release, v1, cluster_wide, issues)),
         meta,
-    }
+    };
+    settings.report(issues);
+    plane
 }
 
 /// The settings, from where the operator merged the profiles into them, if the object shows that.
 fn settings<'a>(root: Node<'a>, spec: Option<Node<'a>>, v1: bool, issues: &mut Issues) -> Settings<'a> {
     if v1 {
         let values = issues.mapping(spec.and_then(|spec| spec.get("istio")), "spec.istio");
-        return Settings { fields: None, values: values.map(|node| (node, "spec.istio".to_owned())) };
+        return Settings::new(None, values.map(|node| (node, "spec.istio".to_owned())));
     }
     let applied = root.find("status.appliedSpec").filter(|node| node.kind() == Kind::Map && !node.is_empty());
     let (fields, base) = applied.map_or((spec, "spec"), |applied| (Some(applied), "status.appliedSpec"));
     let path = format!("{base}.techPreview");
     let values = issues.mapping(fields.and_then(|spec| spec.get("techPreview")), &path);
-    Settings { fields: fields.map(|node| (node, base)), values: values.map(|node| (node, path)) }
+    Settings::new(fields.map(|node| (node, base)), values.map(|node| (node, path)))
 }
 
 /// The release, and where it stands.
@@ -129,11 +131,13 @@ fn release(
 }
 
 /// A profile of the user's own is a ConfigMap of the operator: what the object leaves out may be set there.
-fn foreign_profile(spec: Option<Node<'_>>, meta: &Meta, doubts: &mut Vec<String>) {
+fn foreign_profile(spec: Option<Node<'_>>, meta: &Meta, doubts: &mut Vec<String>, issues: &mut Issues) {
     let get = |key: &str| spec.and_then(|spec| spec.get(key));
-    let list = get("profiles").into_iter().flat_map(Node::items);
-    let names = list.chain(get("template")).chain(get("profile")).filter_map(Node::text);
-    for name in names.filter(|name| !name.is_empty() && !PROFILES.contains(&&**name)) {
+    let mut names = issues.strings(get("profiles"), "spec.profiles");
+    for key in ["template", "profile"] {
+        names.extend(issues.string(get(key), format!("spec.{key}")).map(|name| Box::from(&*name)));
+    }
+    for name in names.iter().filter(|name| !name.is_empty() && !PROFILES.contains(&&***name)) {
         doubts.push(format!(
             "profile {name:?} of ServiceMeshControlPlane {} is not in the input: what the object leaves out may be set there",
             meta.slash()
@@ -165,7 +169,8 @@ fn cluster_wide(settings: &Settings<'_>, release: Release, issues: &mut Issues) 
     let mode = settings
         .field("mode")
         .and_then(|w| issues.word(Some(w.node), &w.path, &[("ClusterWide", true), ("MultiTenant", false)]));
-    let preview = settings.value("controlPlaneMode").and_then(|w| w.node.text().map(|text| text == "ClusterScoped"));
+    let preview =
+        settings.value("controlPlaneMode").and_then(|w| settings.scalar(&w).map(|text| text == "ClusterScoped"));
     if release >= Release::new(2, 4) {
         mode == Some(true)
     } else {
@@ -210,7 +215,8 @@ fn maistra(settings: &Settings<'_>, release: Release, v1: bool, cluster_wide: bo
         issues.boolean(Some(written.node), &written.path).filter(|on| *on).map(|_| written.path)
     };
     let grafana = enabled("addons.grafana.enabled", "grafana.enabled", issues);
-    let tracing = settings.field("tracing.type").filter(|w| w.node.as_str() == Some("Jaeger")).map(|w| w.path);
+    let tracing = settings.field("tracing.type").filter(|w| settings.scalar(w).as_deref() == Some("Jaeger"));
+    let tracing = tracing.map(|w| w.path);
     Maistra {
         mtls: mtls.and_then(|written| issues.boolean(Some(written.node), &written.path)).unwrap_or(false),
         mtls_path,
@@ -240,6 +246,28 @@ mod tests {
         let (plane, issues) = plane(&format!("{{apiVersion: maistra.io/v2, spec: {spec}}}"));
         assert_eq!(issues, Vec::<String>::new(), "{spec}");
         plane
+    }
+
+    #[test]
+    fn what_stands_above_a_setting_is_a_mapping() {
+        for (spec, want) in [
+            ("{security: x}", "spec.security must be a mapping, not \"x\""),
+            ("{security: {dataPlane: [a]}}", "spec.security.dataPlane must be a mapping, not a list"),
+            ("{security: {dataPlane: null}}", ""),
+            (
+                "{proxy: {networking: {trafficControl: {inbound: [80]}}}}",
+                "spec.proxy.networking.trafficControl.inbound must be a mapping, not a list",
+            ),
+            (
+                "{proxy: {networking: {trafficControl: {inbound: {excludedPorts: {a: 1}}}}}}",
+                "spec.proxy.networking.trafficControl.inbound.excludedPorts must be a string, not a mapping",
+            ),
+            ("{profiles: strict}", "spec.profiles must be a list, not \"strict\""),
+            ("{techPreview: {global: [a]}}", "spec.techPreview.global must be a mapping, not a list"),
+        ] {
+            let (_, issues) = plane(&format!("{{apiVersion: maistra.io/v2, spec: {spec}}}"));
+            assert_eq!(issues.join("; "), want, "{spec}");
+        }
     }
 
     #[test]

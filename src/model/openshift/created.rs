@@ -46,7 +46,15 @@ impl Mesh {
         }
     }
 
+    /// `PILOT_IGNORE_RESOURCES` leaves the operator's objects out as any other.
+    fn reads(&self, kind: &str, group: &str) -> bool {
+        !self.options.env.leaves_out(kind, group)
+    }
+
     fn create_policy(&mut self, plane: &Plane, own: &Maistra, mode: MtlsMode) {
+        if !self.reads("PeerAuthentication", "security.istio.io") {
+            return;
+        }
         let there = self.policies.iter().find(|p| p.meta.namespace == plane.namespace && &*p.meta.name == "default");
         if let Some(there) = there.map(|policy| policy.meta.clone()) {
             self.stands_over("PeerAuthentication", &there);
@@ -75,6 +83,9 @@ impl Mesh {
     }
 
     fn create_rule(&mut self, plane: &Plane, rule: RuleMade) {
+        if !self.reads("DestinationRule", "networking.istio.io") {
+            return;
+        }
         let RuleMade { name, host, mode, path } = rule;
         let there = self.rules.iter().find(|r| r.meta.namespace == plane.namespace && &*r.meta.name == name);
         if let Some(there) = there.map(|rule| rule.meta.clone()) {
@@ -225,6 +236,15 @@ mod tests {
             assert_eq!(modes, [Some(MtlsMode::Disable)]);
             assert_eq!(mesh.control.as_ref().expect("a control plane").notes.len(), notes, "{labels}");
         }
+    }
+
+    #[test]
+    fn istiod_may_not_read_them() {
+        let spec = format!(
+            "{ON}\n  runtime: {{components: {{pilot: {{container: {{env: {{PILOT_IGNORE_RESOURCES: '*.istio.io'}}}}}}}}}}"
+        );
+        let mesh = mesh("v2.4", &spec, "");
+        assert_eq!((mesh.policies.len(), mesh.rules.len()), (0, 0));
     }
 
     #[test]

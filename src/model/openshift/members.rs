@@ -79,6 +79,10 @@ pub struct Members {
     known: BTreeSet<Arc<str>>,
     /// Namespaces that belong to another control plane: what says so, and that one's namespace.
     pub foreign: BTreeMap<Arc<str>, (ObjectId, Arc<str>)>,
+    /// Members that something claims for another control plane too.
+    pub disputed: BTreeMap<Arc<str>, (ObjectId, Arc<str>)>,
+    /// The roll of another control plane that takes every namespace, as these members are some: that one's namespace.
+    pub rival: Option<(ObjectId, Arc<str>)>,
 }
 
 impl Members {
@@ -119,10 +123,13 @@ impl Members {
         let said = own.is_some() || !members.names.is_empty() || (wide && release >= Release::new(2, 4));
         members.assumed = !said;
         for roll in rolls().filter(|roll| roll.meta.namespace != home) {
-            let names = roll.configured.as_ref().unwrap_or(&roll.members).iter().filter(|name| &***name != "*");
-            for name in names {
-                members.foreign.insert((&**name).into(), (roll.meta.id, roll.meta.namespace.clone()));
+            let of = (roll.meta.id, roll.meta.namespace.clone());
+            let mut theirs = Self::default();
+            theirs.take(found, roll, release);
+            if theirs.all && (members.all || !members.names.is_empty()) {
+                members.rival = Some(of.clone());
             }
+            members.foreign.extend(theirs.names.into_iter().map(|name| (name, of.clone())));
         }
         for other in found.planes.iter().filter(|other| other.namespace != home && other.maistra.is_some()) {
             members.foreign.insert(other.namespace.clone(), (other.meta.id, other.namespace.clone()));
@@ -130,7 +137,9 @@ impl Members {
         members.names.remove(&home);
         members.foreign.remove(&home);
         let names = &members.names;
-        members.foreign.retain(|namespace, _| !names.contains(namespace));
+        let (disputed, foreign) =
+            std::mem::take(&mut members.foreign).into_iter().partition(|(ns, _)| names.contains(ns));
+        (members.disputed, members.foreign) = (disputed, foreign);
         members
     }
 
@@ -268,6 +277,34 @@ mod tests {
         sources.add("a.yaml", text);
         let second = load(sources, Options { root_namespace: Some("cp2".to_owned()), ..Options::default() });
         assert_eq!((&*second.root, tainted(&second)), ("cp2", vec!["cp".to_owned(), "shop".to_owned()]));
+    }
+
+    #[test]
+    fn what_two_rolls_claim_is_tainted() {
+        let roll = |cp: &str, members: &str| {
+            format!(
+                "---\n{{apiVersion: maistra.io/v1, kind: ServiceMeshMemberRoll, metadata: {{name: default, namespace: {cp}}}, spec: {{members: [{members}]}}}}\n"
+            )
+        };
+        for (ours, theirs, want) in [
+            ("shop", "shop", "Namespace(\"shop\")"),
+            ("shop, pay", "pay", "Namespace(\"pay\")"),
+            ("shop", "'*'", "All"),
+            ("'*'", "'*'", "All"),
+            ("shop", "", ""),
+        ] {
+            let mesh = mesh(&(plane("v2.4", "") + &roll("cp", ours) + &roll("cp2", theirs)));
+            let found: Vec<String> = mesh.taints.iter().map(|taint| format!("{:?}", taint.scope)).collect();
+            assert_eq!(found.join(" "), want, "{ours} {theirs}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_has_one_control_plane() {
+        let second = plane("v2.4", "").replace("basic", "second");
+        let mesh = mesh(&(plane("v2.4", "") + &second));
+        let all: Vec<_> = mesh.taints.iter().filter(|taint| taint.scope == crate::model::Scope::All).collect();
+        assert!(matches!(&all[..], [one] if one.reason.contains("cp/basic and cp/second")), "{all:?}");
     }
 
     #[test]

@@ -19,8 +19,10 @@ pub(super) use members::{Member, Roll, read_member, read_roll};
 pub use sail::Revisions;
 pub(super) use sail::{Tag, read_plane as read_sail, read_tag};
 
+use super::mesh_config::IstiodEnv;
 use super::mesh_config::{MeshConfig, NamespaceSelector};
-use super::{Labels, Meta, Namespace, Options, Version};
+use super::{Labels, Meta, Namespace, ObjectId, Options, Version};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -38,6 +40,12 @@ impl Release {
     #[must_use]
     pub const fn new(major: u8, minor: u8) -> Self {
         Self { major, minor }
+    }
+
+    /// It has the change of Istio 1.19 to filter `istio.alpn`.
+    #[must_use]
+    pub fn leaves_foreign_alpn(self) -> bool {
+        self >= Self::new(2, 3)
     }
 }
 
@@ -73,7 +81,7 @@ pub enum Product {
 }
 
 /// What the injector does with pods that neither ask for a proxy nor refuse one, and how its webhook is set up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Injector {
     /// `autoInject`: such a pod is injected.
     pub automatic: bool,
@@ -87,6 +95,8 @@ pub struct Injector {
     pub every_namespace: bool,
     /// Probes of the kubelet are pointed at the agent.
     pub rewrites_probes: bool,
+    /// A setting that changes what is injected, and is not followed: its path.
+    pub unfollowed: Option<String>,
 }
 
 impl Injector {
@@ -142,6 +152,40 @@ pub struct Plane {
     pub maistra: Option<Maistra>,
 }
 
+impl Plane {
+    /// What of istiod's environment counts here, the last value of each variable.
+    fn counted(&self) -> BTreeMap<&str, &str> {
+        let known = |name: &str, value: &str| IstiodEnv::default().set(&format!("{name}={value}")).is_ok();
+        self.env.iter().filter(|(name, value)| known(name, value)).map(|(name, value)| (&**name, &**value)).collect()
+    }
+
+    /// Whether two objects can speak of one control plane: a version that one of them leaves out is that of the other.
+    fn agrees(&self, other: &Self) -> bool {
+        let versions = self.version.zip(other.version);
+        versions.is_none_or(|(a, b)| a == b)
+            && (&self.namespace, &self.root, &self.domain) == (&other.namespace, &other.root, &other.domain)
+            && (&self.config, &self.injector, &self.capture) == (&other.config, &other.injector, &other.capture)
+            && self.counted() == other.counted()
+    }
+
+    /// Why another object cannot stand beside this one.
+    fn clash(&self, other: &Self) -> Option<String> {
+        match (self.product, other.product) {
+            _ if self.meta.id == other.meta.id => None,
+            (Product::Maistra(_), Product::Maistra(_)) if self.namespace == other.namespace => Some(format!(
+                "ServiceMeshControlPlanes {} and {} are in one namespace, where the operator takes only one",
+                self.meta.slash(),
+                other.meta.slash()
+            )),
+            (Product::Sail, Product::Sail) if self.revision == other.revision && !self.agrees(other) => Some(format!(
+                "Istio {} and the object of revision {} say different things of one control plane",
+                self.meta.name, other.revision
+            )),
+            _ => None,
+        }
+    }
+}
+
 /// Settings of 1.x and 2.x.
 #[derive(Clone, Debug)]
 pub struct Maistra {
@@ -178,6 +222,8 @@ pub struct Control {
     pub mixed: bool,
     /// Other control planes of the input, whose meshes are not judged: the object, and its namespace.
     pub others: Vec<(Meta, Arc<str>)>,
+    /// Control planes of the input that cannot both be what the judged one is: the object, and why.
+    pub clashes: Vec<(ObjectId, String)>,
 }
 
 impl Control {
@@ -258,6 +304,8 @@ impl<'a> Found<'a> {
             })
         });
         let others: Vec<_> = others.map(|other| (other.meta.clone(), other.namespace.clone())).collect();
+        let clash = |other: &&Plane| Some((other.meta.id, plane?.clash(other)?));
+        let clashes = self.planes.iter().filter_map(clash).collect();
         let (mut members, mut revisions) = (None, None);
         match product {
             Product::Maistra(release) => {
@@ -280,7 +328,7 @@ impl<'a> Found<'a> {
         let is_sail = |plane: &&Plane| plane.product == Product::Sail;
         let old = self.planes.iter().any(|plane| !is_sail(plane)) || !self.rolls.is_empty() || !self.members.is_empty();
         let mixed = old && self.planes.iter().any(is_sail);
-        Some(Control { plane: plane.cloned(), product, members, revisions, notes, mixed, others })
+        Some(Control { plane: plane.cloned(), product, members, revisions, notes, mixed, others, clashes })
     }
 }
 
@@ -297,6 +345,13 @@ pub(super) fn istio_of(release: Release) -> Version {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_change_of_1_19_came_with_2_3() {
+        for (minor, want) in [(0, false), (2, false), (3, true), (5, true), (6, true)] {
+            assert_eq!(Release::new(2, minor).leaves_foreign_alpn(), want, "2.{minor}");
+        }
+    }
 
     #[test]
     fn a_version_of_istio_tells_the_release() {

@@ -66,7 +66,7 @@ pub(in crate::model) fn read_plane(root: Node<'_>, meta: Meta, revision: bool, i
         _ => (*meta.name).into(),
     };
     let values = issues.mapping(get("values"), "spec.values");
-    let settings = Settings { fields: None, values: values.map(|node| (node, "spec.values".to_owned())) };
+    let settings = Settings::new(None, values.map(|node| (node, "spec.values".to_owned())));
     let mut config = settings.mesh_config(issues);
     let root_namespace = config.root_namespace.take();
     if config.trust_domain.is_none() {
@@ -74,11 +74,13 @@ pub(in crate::model) fn read_plane(root: Node<'_>, meta: Meta, revision: bool, i
     }
     let mut env = settings.variables("", "pilot.env", issues);
     let profile = issues.string(get("profile"), "spec.profile");
-    let profile = profile.or_else(|| settings.value("profile").and_then(|written| written.node.text()));
+    let profile = profile.or_else(|| settings.value("profile").and_then(|written| settings.scalar(&written)));
     if matches!(profile.as_deref(), Some("ambient" | "openshift-ambient")) {
+        // `profile-ambient.yaml`; the values stand over the profile's.
         env.insert(0, ("PILOT_ENABLE_AMBIENT".into(), "true".into()));
+        config.metadata.enable_hbone.get_or_insert(true);
     }
-    Plane {
+    let plane = Plane {
         product: Product::Sail,
         namespace: namespace.into(),
         revision: named,
@@ -94,7 +96,9 @@ pub(in crate::model) fn read_plane(root: Node<'_>, meta: Meta, revision: bool, i
         doubts,
         maistra: None,
         meta,
-    }
+    };
+    settings.report(issues);
+    plane
 }
 
 /// The plane that a tag leads to.
@@ -171,6 +175,53 @@ mod tests {
         assert!(!mesh.config.auto_mtls && mesh.options.env.headless_eds);
         assert_eq!((&*mesh.trust_domain, &*mesh.options.cluster_domain), ("corp", "corp.local"));
         assert_eq!((mesh.policies.len(), mesh.rules.len()), (0, 0), "the operator makes nothing");
+    }
+
+    #[test]
+    fn the_ambient_profile_has_settings_of_its_own() {
+        let off = ", values: {meshConfig: {defaultConfig: {proxyMetadata: {ISTIO_META_ENABLE_HBONE: 'false'}}}}";
+        for (spec, ambient, hbone) in [
+            ("profile: ambient".to_owned(), Some(true), Some(true)),
+            ("profile: openshift-ambient".to_owned(), Some(true), Some(true)),
+            ("values: {profile: ambient}".to_owned(), Some(true), Some(true)),
+            (format!("profile: ambient{off}"), Some(true), Some(false)),
+            ("profile: default".to_owned(), None, None),
+        ] {
+            let mesh = mesh(&istio("default", &format!("{{version: v1.26.4, {spec}}}")));
+            assert_eq!((mesh.options.env.ambient, mesh.config.metadata.enable_hbone), (ambient, hbone), "{spec}");
+        }
+    }
+
+    #[test]
+    fn an_istio_and_its_revision_agree() {
+        let revision = |spec: &str| istio("default", spec).replace("kind: Istio,", "kind: IstioRevision,");
+        let first = istio("default", "{version: v1.24.6}");
+        for (spec, clash) in [
+            ("{version: v1.24.6, namespace: istio-system}", false),
+            ("{version: v1.24.6, namespace: istio-system, values: {pilot: {env: {X: y}}}}", false),
+            ("{version: v1.26.4, namespace: istio-system}", true),
+            ("{version: v1.24.6, namespace: istio-system, values: {meshConfig: {enableAutoMtls: false}}}", true),
+            ("{version: v1.24.6, namespace: other}", true),
+        ] {
+            let mesh = mesh(&(first.clone() + &revision(spec)));
+            assert_eq!(mesh.taints.len(), usize::from(clash), "{spec} {:?}", mesh.taints);
+        }
+    }
+
+    #[test]
+    fn templates_of_the_users_own_are_not_followed() {
+        for (webhook, taints) in [
+            ("defaultTemplates: [sidecar]", 0),
+            ("defaultTemplates: [sidecar, own]", 1),
+            ("defaultTemplates: grpc-agent", 1),
+            ("templates: {own: x}", 0),
+            ("templates: {sidecar: x}", 1),
+            ("injectedAnnotations: {a: b}", 0),
+            ("injectedAnnotations: {sidecar.istio.io/interceptionMode: NONE}", 1),
+        ] {
+            let spec = format!("{{version: v1.24.6, values: {{sidecarInjectorWebhook: {{{webhook}}}}}}}");
+            assert_eq!(mesh(&istio("default", &spec)).taints.len(), taints, "{webhook}");
+        }
     }
 
     #[test]
