@@ -89,12 +89,8 @@ pub fn gather(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Live> {
         writeln!(io.stderr, "meshctl: {}", crate::render::escape(&note))?;
     }
     let mut mesh = ask.mesh.clone();
-    if let Some(version) = &facts.control_plane.version
-        && mesh.istio_version.is_none()
-        && version.parse::<crate::model::Version>().is_ok()
-    {
-        mesh.istio_version = Some(version.clone());
-    }
+    let release = facts.control_plane.version.clone().filter(|text| super::recorded::is_release(text));
+    mesh.istio_version = mesh.istio_version.or(release);
     mesh.istiod_env = environment(&facts, ask.mesh, &mut input.unseen);
     if ask.args.strict_read {
         strict(&input)?;

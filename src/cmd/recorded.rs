@@ -5,6 +5,7 @@
 
 use crate::cli::MeshArgs;
 use crate::location::Location;
+use crate::model::Version;
 use crate::model::kinds::{KINDS, List};
 use crate::model::load::{Input, Unseen};
 use crate::model::mesh_config::IstiodEnv;
@@ -40,9 +41,8 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
             Ok(found) => {
                 env.extend(environment(&found.env, &found.elsewhere, mesh, &at(said), &mut unseen));
                 unseen.extend(found.unseen.into_iter().filter(|one| asked(one, mesh, lint)));
-                if recorded.mesh.root_namespace.is_none() {
-                    recorded.mesh.root_namespace = found.root_namespace;
-                }
+                recorded.mesh.root_namespace = recorded.mesh.root_namespace.or(found.root_namespace);
+                recorded.mesh.istio_version = recorded.mesh.istio_version.or(found.version);
                 all |= found.namespaces.is_empty();
                 recorded.namespaces.extend(found.namespaces);
                 planes.extend(found.plane);
@@ -106,6 +106,11 @@ pub fn environment(
     env.iter().filter(|pair| decides(pair)).cloned().collect()
 }
 
+/// Whether a control plane's version is one that decides; the tag of a development build may be anything.
+pub fn is_release(text: &str) -> bool {
+    text.parse::<Version>().is_ok()
+}
+
 /// How an entry of `envFrom` begins among what stands elsewhere.
 const ENV_FROM: &str = "envFrom ";
 
@@ -143,6 +148,8 @@ struct Found {
     /// The control plane's, which is read whatever is asked for.
     plane: Option<String>,
     root_namespace: Option<String>,
+    /// The control plane's release.
+    version: Option<String>,
     env: Vec<String>,
     elsewhere: Vec<String>,
     unseen: Vec<Unseen>,
@@ -162,10 +169,12 @@ fn read(root: Node<'_>, at: &dyn Fn(Node<'_>) -> Location) -> Result<Found, Stri
         let found: Option<Vec<String>> = items.collect();
         found.filter(|_| list.kind() == Kind::Seq).ok_or_else(|| format!("spec.{path} is no list of texts"))
     };
+    let plane = |key: &str| word(spec.get("controlPlane")?, key);
     let mut found = Found {
         namespaces: words("namespaces")?,
-        plane: spec.find("controlPlane.namespace").and_then(|node| node.as_str()).map(str::to_owned),
-        root_namespace: spec.find("controlPlane.rootNamespace").and_then(|node| node.as_str()).map(str::to_owned),
+        plane: plane("namespace"),
+        root_namespace: plane("rootNamespace"),
+        version: plane("version").filter(|text| is_release(text)),
         env: words("controlPlane.environment")?,
         elsewhere: words("controlPlane.environmentElsewhere")?,
         unseen: Vec::new(),
@@ -203,20 +212,21 @@ mod tests {
     #[test]
     fn a_snapshot_says_what_is_true_and_what_was_not_seen() {
         let text = format!(
-            "{HEAD}spec:\n  namespaces: [a]\n  controlPlane:\n    environment: [CLUSTER_ID=x, FOO=1]\n    environmentElsewhere: [CLUSTER_ID, HOME]\n  unseen:\n  - {{kind: Pod, namespace: b, reason: forbidden}}\n  - {{kind: AuthorizationPolicy, reason: forbidden}}\n"
+            "{HEAD}spec:\n  namespaces: [a]\n  controlPlane:\n    version: 1.10.3\n    environment: [CLUSTER_ID=x, FOO=1]\n    environmentElsewhere: [CLUSTER_ID, HOME]\n  unseen:\n  - {{kind: Pod, namespace: b, reason: forbidden}}\n  - {{kind: AuthorizationPolicy, reason: forbidden}}\n"
         );
         let (recorded, unseen) = taken(&text, &MeshArgs::default(), false);
-        assert_eq!(
-            (recorded.namespaces, recorded.mesh.istiod_env),
-            (vec!["a".to_owned()], vec!["CLUSTER_ID=x".to_owned()])
-        );
+        assert_eq!(recorded.namespaces, ["a"]);
+        assert_eq!(recorded.mesh.istiod_env, ["CLUSTER_ID=x"]);
+        assert_eq!(recorded.mesh.istio_version.as_deref(), Some("1.10.3"));
         assert_eq!(unseen.len(), 2);
         assert!(unseen[0].contains("istiod takes CLUSTER_ID from elsewhere"));
-        assert_eq!(unseen[1], "9 Pod: forbidden");
-        let typed = MeshArgs { istiod_env: vec!["CLUSTER_ID=y".to_owned()], ..MeshArgs::default() };
+        assert_eq!(unseen[1], "10 Pod: forbidden");
+        let (istio_version, istiod_env) = (Some("1.26".to_owned()), vec!["CLUSTER_ID=y".to_owned()]);
+        let typed = MeshArgs { istio_version, istiod_env, ..MeshArgs::default() };
         let (recorded, unseen) = taken(&text, &typed, true);
+        assert_eq!(recorded.mesh.istio_version.as_deref(), Some("1.26"));
         assert_eq!(recorded.mesh.istiod_env, ["CLUSTER_ID=x", "CLUSTER_ID=y"]);
-        assert_eq!(unseen, ["9 Pod: forbidden", "10 AuthorizationPolicy: forbidden"]);
+        assert_eq!(unseen, ["10 Pod: forbidden", "11 AuthorizationPolicy: forbidden"]);
     }
 
     #[test]

@@ -1,6 +1,11 @@
 """snapshot, doctor and the completion of names."""
 
+import os
+import pty
+import select
 import shutil
+import signal
+import time
 
 from cluster import roles
 from report import same
@@ -91,18 +96,49 @@ def completion(cluster, shell):
     """What the shell offers behind -n and behind --context."""
     if not shutil.which(shell):
         raise Skip(f"{shell} is not installed")
-    if shell == "zsh":
-        raise Skip("the check drives bash only")
     script = cluster.file("completion", cluster.meshctl("completion", shell, ok=True).out)
-    offered = {}
-    for flag in ("-n", "--context"):
-        line = f"meshctl tls-check {flag} "
-        code = (
-            'source "$1"; COMP_WORDS=(meshctl tls-check "$2" ""); COMP_CWORD=3; COMP_LINE="$3"; COMP_POINT=${#COMP_LINE}; '
-            'f=$(complete -p meshctl | sed "s/.*-F \\([^ ]*\\).*/\\1/"); "$f" meshctl "" "$2"; printf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        path = f"{cluster.meshctl_path.rpartition('/')[0]}:/usr/local/bin:/usr/bin:/bin"
-        offered[flag] = cluster.run(["bash", "-c", code, "bash", script, flag, line], env={"PATH": path}).out.split()
-    has(" ".join(offered["-n"]), "default", "kube-system")
-    equal(offered["--context"], cluster.kubectl("config", "get-contexts", "-o", "name").out.split(), "contexts")
-    return f"{len(offered['-n'])} namespaces, {len(offered['--context'])} contexts"
+    contexts = cluster.kubectl("config", "get-contexts", "-o", "name").out.split()
+    offers = {"bash": bash_offers, "zsh": zsh_offers}[shell]
+    has(offers(cluster, script, "-n", ["default", "kube-system"]), "default", "kube-system")
+    has(offers(cluster, script, "--context", contexts), *contexts)
+    return f"{len(contexts)} contexts"
+
+
+def search_path(cluster):
+    return f"{cluster.meshctl_path.rpartition('/')[0]}:/usr/local/bin:/usr/bin:/bin"
+
+
+def bash_offers(cluster, script, flag, _):
+    line = f"meshctl tls-check {flag} "
+    code = (
+        'source "$1"; COMP_WORDS=(meshctl tls-check "$2" ""); COMP_CWORD=3; COMP_LINE="$3"; COMP_POINT=${#COMP_LINE}; '
+        'f=$(complete -p meshctl | sed "s/.*-F \\([^ ]*\\).*/\\1/"); "$f" meshctl "" "$2"; printf "%s\n" "${COMPREPLY[@]}"'
+    )
+    return cluster.run(["bash", "-c", code, "bash", script, flag, line], env={"PATH": search_path(cluster)}).out
+
+
+def zsh_offers(cluster, script, flag, wanted, limit=30):
+    """zsh completes at a terminal only. It is given until it has listed what is wanted."""
+    process, terminal = pty.fork()
+    if process == 0:
+        env = {"PATH": search_path(cluster), "TERM": "dumb", "HOME": str(script.parent), "KUBECONFIG": cluster.kubeconfig}
+        os.execvpe("zsh", ["zsh", "-f", "-i"], env)
+    end = time.monotonic() + limit
+
+    def read_until(words):
+        said = b""
+        while not all(word.encode() in said for word in words) and time.monotonic() < end:
+            if select.select([terminal], [], [], 0.2)[0]:
+                said += os.read(terminal, 65536)
+        return said.decode(errors="replace")
+
+    try:
+        # The word is cut in two, for the terminal repeats what is typed.
+        os.write(terminal, f"PS1=; autoload -Uz compinit; compinit -D -u; source '{script}'; print REA''DY\n".encode())
+        has(read_until(["READY"]), "READY")
+        os.write(terminal, f"meshctl tls-check {flag} \t".encode())
+        return read_until(wanted)
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
