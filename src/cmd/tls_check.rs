@@ -17,6 +17,7 @@ use crate::mtls::report::{Counts, TlsReport, View};
 use crate::mtls::select::{Filter, client_name, service_name};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 /// Runs the command.
@@ -39,10 +40,12 @@ pub fn run(args: &TlsCheck, colour: Colour, io: &mut Io<'_>) -> Result<Exit> {
     mesh.findings.extend(lint::removed_policies(&mesh));
     finding::sort(&mut mesh.findings);
     let filter = filter(args, &scope, &mesh)?;
+    // The run ends with the report: taking a large mesh apart object by object would be work for nothing.
+    let mesh = ManuallyDrop::new(mesh);
     let matrix = check(&mesh);
     let view = View { expand: args.expand, why: args.why, matrix: args.matrix };
-    let report = TlsReport::new(matrix, filter, view);
-    write(&report, &outputs, colour, io)?;
+    let report = ManuallyDrop::new(TlsReport::new(matrix, filter, view));
+    write(&*report, &outputs, colour, io)?;
     if failed {
         say(io, UNREADABLE)?;
         return Ok(Exit::Failed);

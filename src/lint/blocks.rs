@@ -101,15 +101,12 @@ pub fn caused(lint: &Lint<'_>, object: ObjectId, path: &Path) -> bool {
 pub(super) mod tests {
     use crate::finding::Finding;
     use crate::lint::run;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::check::check;
 
     /// Code, severity, confidence and path of every finding on a text.
     pub fn found(text: &str) -> Vec<Finding> {
-        let mut sources = Sources::default();
-        sources.add("mesh.yaml", text.to_owned());
-        let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+        let mesh = load_text(text, Options { assume_injected: true, ..Options::default() });
         run(&check(&mesh))
     }
 

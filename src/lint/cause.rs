@@ -597,16 +597,13 @@ fn ports_of_servers(servers: &BTreeMap<u16, BTreeSet<String>>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::check::check;
     use std::collections::HashMap;
 
     /// How often each failing cell is covered, by client; and the codes.
     fn covered(text: &str) -> (Vec<usize>, Vec<&'static str>) {
-        let mut sources = Sources::default();
-        sources.add("mesh.yaml", text.to_owned());
-        let mesh = load(sources, Options::default());
+        let mesh = load_text(text, Options::default());
         let matrix = check(&mesh);
         let causes = causes(&matrix);
         let mut counts: HashMap<(usize, usize, usize, u32), usize> = HashMap::new();
@@ -683,9 +680,7 @@ mod tests {
         let strict = "apiVersion: security.istio.io/v1\nkind: PeerAuthentication\n\
                       metadata: {name: default, namespace: istio-system}\nspec: {mtls: {mode: STRICT}}\n---\n";
         let text = strict.to_owned() + &service("one") + &service("two") + &pod("p", true) + &pod("q", true);
-        let mut sources = Sources::default();
-        sources.add("mesh.yaml", text + &pod("without", false));
-        let mesh = load(sources, Options::default());
+        let mesh = load_text(text + &pod("without", false), Options::default());
         let matrix = check(&mesh);
         let causes = causes(&matrix);
         let headless: Vec<&Cause> = causes.iter().filter(|cause| cause.code.code == "MC0302").collect();

@@ -229,7 +229,7 @@ mod tests {
             for word in words {
                 assert!(one.message.contains(word), "{}", one.message);
             }
-            assert!(one.message.contains("PeerAuthentication istio-system/default at mesh.yaml:"), "{}", one.message);
+            assert!(one.message.contains("PeerAuthentication istio-system/default at a.yaml:"), "{}", one.message);
             assert!(one.help.contains("spec.trafficPolicy.tls"), "{}", one.help);
             assert_eq!(one.edges.len(), 1);
         }

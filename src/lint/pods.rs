@@ -163,8 +163,7 @@ impl Firsts {
 pub(super) mod tests {
     use super::*;
     use crate::finding::Finding;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::check::check;
 
     /// Namespace `shop`, which is injected, and a mesh-wide STRICT.
@@ -182,9 +181,7 @@ spec: {mtls: {mode: STRICT}}
 
     /// Every finding on a text.
     pub(in crate::lint) fn findings(text: &str) -> Vec<Finding> {
-        let mut sources = Sources::default();
-        sources.add("mesh.yaml", text.to_owned());
-        let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+        let mesh = load_text(text, Options { assume_injected: true, ..Options::default() });
         crate::lint::run(&check(&mesh))
     }
 

@@ -191,15 +191,12 @@ impl Report for LintReport<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::check::check;
 
     /// The closing lines and the summary of a report without findings.
     fn closing(text: &str) -> (String, serde_json::Value) {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text.to_owned());
-        let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+        let mesh = load_text(text, Options { assume_injected: true, ..Options::default() });
         let matrix = check(&mesh);
         let report = LintReport::new(&matrix, Shown::default(), None);
         let words = |line: &Line| line.words.iter().map(|word| &*word.text).collect::<String>();

@@ -450,15 +450,12 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::check::check;
 
     /// Strays of a document as `path -> meaning`.
     fn found(text: &str) -> Vec<String> {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text.to_owned());
-        let mesh = load(sources, Options::default());
+        let mesh = load_text(text, Options::default());
         let matrix = check(&mesh);
         let lint = Lint::new(&matrix);
         let all = strays(&lint, ObjectId(0)).into_iter();

@@ -450,15 +450,12 @@ mod tests {
     use crate::finding::{MTLS_DISABLED, TLS_DISABLED};
     use crate::lint::blocks::tests::WEB;
     use crate::lint::pods::tests::STRICT;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
 
     /// The lines of findings (MC0107 on every line, and one more on each line that `extra` names) that a text leaves
     /// shown, and what MC0003 says.
     fn run(text: &str, code: &'static Code, lines: &[u32]) -> (Vec<u32>, Vec<String>) {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text.to_owned());
-        let mesh = load(sources, Options::default());
+        let mesh = load_text(text, Options::default());
         let findings = lines
             .iter()
             .map(|line| Finding::new(code, Location { file: "a.yaml".into(), line: *line, column: 3 }, "", ""));
@@ -484,9 +481,8 @@ mod tests {
             (job("b-report", "") + &ignored + &job("c", ""), "2 clients (shop/b-report, shop/c) would send"),
             (ignored.clone(), ""),
         ] {
-            let mut sources = Sources::default();
-            sources.add("a.yaml", WEB.to_owned() + policy + &jobs);
-            let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+            let mesh =
+                load_text(WEB.to_owned() + policy + &jobs, Options { assume_injected: true, ..Options::default() });
             let findings = crate::lint::run(&crate::mtls::check::check(&mesh));
             let (shown, hidden) = Ignores::read(&mesh).hide(&mesh, findings);
             let shown: Vec<&str> =

@@ -1,15 +1,12 @@
 //! Runs the rules over a text, for their tests.
 
 use crate::finding::{Code, Confidence, Finding, Severity};
-use crate::location::Sources;
-use crate::model::{Options, load};
+use crate::model::{Options, load_text};
 use crate::mtls::check::check;
 
 /// The findings of one code in a text. Namespaces that it does not hold are assumed to be injected.
 pub(super) fn findings(text: &str, code: &'static Code) -> Vec<Finding> {
-    let mut sources = Sources::default();
-    sources.add("a.yaml", text.to_owned());
-    let mesh = load(sources, Options { assume_injected: true, ..Options::default() });
+    let mesh = load_text(text, Options { assume_injected: true, ..Options::default() });
     let all = super::run(&check(&mesh));
     all.into_iter().filter(|finding| std::ptr::eq(finding.code, code)).collect()
 }

@@ -9,7 +9,7 @@ use super::read::Item;
 use super::select::{LabelIndex, SelectorIndex};
 use super::taint::{is_workload, scope_of};
 use super::workload::{DATAPLANE_MODE, InjectionView};
-use super::{ByNamespace, Host, Index, Mesh, Meta, Protocol, Proxy, Scope, Service, Taint, Workload};
+use super::{ByNamespace, Host, Index, Mesh, Meta, ObjectId, Protocol, Proxy, Scope, Service, Taint, Workload};
 use crate::location::{Location, Path};
 use foldhash::HashSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -228,62 +228,55 @@ impl Mesh {
     fn taint_other_meshes(&mut self) {
         let Some(control) = &self.control else { return };
         let others = control.others.len();
-        let mut taints = Vec::new();
+        let whole = Path::default();
+        let plane = control.plane.as_ref();
+        let of_plane = plane.map(|plane| plane.meta.id);
+        // What each one may change, the object that says so with the field, and why.
+        let mut doubts: Vec<(Scope, Option<ObjectId>, Path, String)> = Vec::new();
         if let Some(members) = &control.members {
+            let own = &members.plane;
             for (namespace, (id, of)) in &members.foreign {
                 let reason = format!(
-                    "namespace {namespace} belongs to the mesh of control plane namespace {of}; the one of {} is judged, --root-namespace chooses another",
-                    members.plane
+                    "namespace {namespace} belongs to the mesh of control plane namespace {of}; the one of {own} is judged, --root-namespace chooses another"
                 );
-                let at = self.locate(*id, &Path::default());
-                taints.push(Taint { scope: Scope::Namespace(namespace.clone()), reason, object: Some(*id), at });
+                doubts.push((Scope::Namespace(namespace.clone()), Some(*id), whole.clone(), reason));
             }
             for (namespace, (id, of)) in &members.disputed {
                 let reason = format!(
-                    "namespace {namespace} is claimed for the control plane of namespace {} and for that of {of}, and belongs to one only",
-                    members.plane
+                    "namespace {namespace} is claimed for the control plane of namespace {own} and for that of {of}, and belongs to one only"
                 );
-                let at = self.locate(*id, &Path::default());
-                taints.push(Taint { scope: Scope::Namespace(namespace.clone()), reason, object: Some(*id), at });
+                doubts.push((Scope::Namespace(namespace.clone()), Some(*id), whole.clone(), reason));
             }
             if let Some((id, of)) = &members.rival {
                 let reason = format!(
-                    "ServiceMeshMemberRolls of {} and {of} claim every namespace or those of each other: judge one mesh at a time",
-                    members.plane
+                    "ServiceMeshMemberRolls of {own} and {of} claim every namespace or those of each other: judge one mesh at a time"
                 );
-                let at = self.locate(*id, &Path::default());
-                taints.push(Taint { scope: Scope::All, reason, object: Some(*id), at });
+                doubts.push((Scope::All, Some(*id), whole.clone(), reason));
             }
-            let names: BTreeSet<&Arc<str>> = self
-                .workloads
-                .iter()
-                .map(|w| &w.meta)
-                .chain(self.services.iter().map(|s| &s.meta))
-                .map(|m| &m.namespace)
-                .collect();
+            let metas = self.workloads.iter().map(|w| &w.meta).chain(self.services.iter().map(|s| &s.meta));
+            let names: BTreeSet<&Arc<str>> = metas.map(|meta| &meta.namespace).collect();
             for name in names.into_iter().filter(|name| members.unclear(name)) {
                 let reason = format!("memberSelectors decide on namespace {name}, which is not in the input");
-                let object = control.plane.as_ref().map(|plane| plane.meta.id);
-                let at = object.map_or_else(Location::unknown, |id| self.locate(id, &Path::default()));
-                taints.push(Taint { scope: Scope::Namespace(name.clone()), reason, object, at });
+                doubts.push((Scope::Namespace(name.clone()), of_plane, whole.clone(), reason));
             }
         }
         if control.mixed {
-            let plane = control.plane.as_ref().map(|plane| plane.meta.id);
-            let at = plane.map_or_else(Location::unknown, |id| self.locate(id, &Path::default()));
             let reason =
-                "the input holds control planes of OpenShift Service Mesh 2 and of Sail: judge them one by one"
-                    .to_owned();
-            taints.push(Taint { scope: Scope::All, reason, object: plane, at });
+                "the input holds control planes of OpenShift Service Mesh 2 and of Sail: judge them one by one";
+            doubts.push((Scope::All, of_plane, whole.clone(), reason.to_owned()));
         }
         for (id, reason) in &control.clashes {
-            let at = self.locate(*id, &Path::default());
-            taints.push(Taint { scope: Scope::All, reason: reason.clone(), object: Some(*id), at });
+            doubts.push((Scope::All, Some(*id), whole.clone(), reason.clone()));
         }
-        if let Some((plane, path)) = control.plane.as_ref().and_then(|p| Some((p, p.injector.unfollowed.as_ref()?))) {
-            let (id, reason) = (plane.meta.id, format!("{path} changes what is injected, which is not followed"));
-            taints.push(Taint { scope: Scope::All, reason, object: Some(id), at: self.locate(id, &Path::new(path)) });
+        if let Some(path) = plane.and_then(|plane| plane.injector.unfollowed.as_ref()) {
+            let reason = format!("{path} changes what is injected, which is not followed");
+            doubts.push((Scope::All, of_plane, Path::new(path), reason));
         }
+        let taint = |(scope, object, path, reason): (Scope, Option<ObjectId>, Path, String)| {
+            let at = object.map_or_else(Location::unknown, |id: ObjectId| self.locate(id, &path));
+            Taint { scope, reason, object, at }
+        };
+        let taints: Vec<Taint> = doubts.into_iter().map(taint).collect();
         // Whom another revision injects is told apart from those of the one that is judged.
         self.other_revisions |= control.revisions.is_some();
         self.taints.extend(taints);
@@ -421,14 +414,17 @@ impl Mesh {
 
 /// Leaves templates out that Pods or other templates of the input stand for: owned ones, those whose labels a Pod of
 /// their namespace has, and old ReplicaSets of a Deployment.
-fn without_represented(workloads: Vec<Workload>) -> Vec<Workload> {
+fn without_represented(mut workloads: Vec<Workload>) -> Vec<Workload> {
     let pods: Vec<&Workload> = workloads.iter().filter(|w| w.kind == "Pod").collect();
+    if pods.len() == workloads.len() {
+        return workloads;
+    }
     let by_labels = LabelIndex::new(pods.iter().map(|w| (&w.meta.namespace, &w.labels)));
-    let identity = |w: &Workload, kind: &str, name: &str| (w.meta.namespace.clone(), Box::from(kind), Box::from(name));
-    let known: HashSet<(Arc<str>, Box<str>, Box<str>)> =
-        workloads.iter().map(|w| identity(w, w.kind, &w.meta.name)).collect();
+    let known: HashSet<(&str, &str, &str)> =
+        workloads.iter().map(|w| (&*w.meta.namespace, w.kind, &*w.meta.name)).collect();
     let stands = |w: &Workload| {
-        let owned = w.owner.as_ref().is_some_and(|(kind, name)| known.contains(&identity(w, kind, name)));
+        let owned =
+            w.owner.as_ref().is_some_and(|(kind, name)| known.contains(&(&*w.meta.namespace, &**kind, &**name)));
         let candidates = by_labels.candidates(&w.meta.namespace, &w.labels).iter();
         let mut labels = candidates.filter_map(|n| pods.get(*n as usize)).map(|pod| &pod.labels);
         let replaced = !w.labels.is_empty() && labels.any(|labels| w.labels.subset_of(labels));
@@ -436,18 +432,17 @@ fn without_represented(workloads: Vec<Workload>) -> Vec<Workload> {
         w.kind == "Pod" || !(owned || replaced || old)
     };
     let kept: Vec<bool> = workloads.iter().map(stands).collect();
-    workloads.into_iter().zip(kept).filter_map(|(workload, keep)| keep.then_some(workload)).collect()
+    let mut kept = kept.into_iter();
+    workloads.retain(|_| kept.next() == Some(true));
+    workloads
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::{Mesh, Options, Proxy, Version, load};
+    use crate::model::{Mesh, Options, Proxy, Version, load_text};
 
     fn mesh(text: String, options: Options) -> Mesh {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text);
-        load(sources, options)
+        load_text(text, options)
     }
 
     #[test]

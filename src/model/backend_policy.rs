@@ -84,13 +84,11 @@ pub(super) fn read(root: Node<'_>, meta: Meta, is_tls: bool, issues: &mut Issues
         .first()
         .is_none_or(|(_, first)| first.get("kind").and_then(Node::as_str).is_none_or(|kind| kind == "ConfigMap"));
     let tls = is_tls.then(|| ClientTls {
-        mode: TlsMode::Simple,
         mode_written: false,
-        secret_credential: false,
         credential: !references.is_empty(),
-        client_certificate: false,
         sans,
         sni: hostname.map(|name| name.as_ref().into()),
+        ..ClientTls::of(TlsMode::Simple)
     });
     BackendPolicy { meta, tls, targets, unclear: is_tls && !configured }
 }

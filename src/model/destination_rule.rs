@@ -84,6 +84,22 @@ pub struct Subset {
     pub policy: Option<TrafficPolicy>,
 }
 
+impl ClientTls {
+    /// A block that sets a mode and nothing else.
+    #[must_use]
+    pub fn of(mode: TlsMode) -> Self {
+        Self {
+            mode,
+            mode_written: true,
+            secret_credential: false,
+            credential: false,
+            client_certificate: false,
+            sans: Vec::new(),
+            sni: None,
+        }
+    }
+}
+
 /// One DestinationRule (`api:networking/v1alpha3/destination_rule.proto`).
 #[derive(Clone, Debug)]
 pub struct DestinationRule {

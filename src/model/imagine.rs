@@ -183,8 +183,7 @@ fn assumed(meta: Meta, kind: &'static str, labels: Labels) -> Workload {
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
 
     #[test]
     fn services_with_one_selector_have_one_stand_in() {
@@ -205,9 +204,7 @@ mod tests {
         ];
         for (services, want) in rows {
             let text: String = services.iter().map(|(ns, name, selector)| service(ns, name, selector)).collect();
-            let mut sources = Sources::default();
-            sources.add("mesh.yaml", text);
-            let mesh = load(sources, Options::default());
+            let mesh = load_text(text, Options::default());
             let names: Vec<String> = mesh.workloads.iter().map(|workload| workload.meta.slash()).collect();
             assert_eq!(names, *want, "{services:?}");
         }

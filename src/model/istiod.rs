@@ -92,8 +92,7 @@ pub(super) fn domain(istiods: &[Istiod], revision: Option<&str>) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::load::load;
+    use crate::model::load_text;
     use crate::model::mesh_config::Options;
 
     fn istiod(name: &str, revision: &str, args: &str) -> String {
@@ -123,9 +122,7 @@ mod tests {
             let texts = istiods.iter().enumerate().map(|(n, (rev, args))| istiod(&format!("istiod-{n}"), rev, args));
             let text = texts.collect::<String>()
                 + "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\nspec: {ports: [{port: 80}]}\n";
-            let mut sources = Sources::default();
-            sources.add("a.yaml", text);
-            let mesh = load(sources, Options { revision: revision.map(str::to_owned), ..Options::default() });
+            let mesh = load_text(text, Options { revision: revision.map(str::to_owned), ..Options::default() });
             let host = mesh.services.iter().map(|service| service.host.as_str()).next().unwrap();
             match want {
                 Some(domain) => {
@@ -146,9 +143,7 @@ mod tests {
         ] {
             let text: String =
                 there.iter().enumerate().map(|(n, rev)| istiod(&format!("istiod-{n}"), rev, "[]")).collect();
-            let mut sources = Sources::default();
-            sources.add("a.yaml", text);
-            let mesh = load(sources, Options { revision: named.map(str::to_owned), ..Options::default() });
+            let mesh = load_text(text, Options { revision: named.map(str::to_owned), ..Options::default() });
             assert_eq!((&*mesh.revision, mesh.other_revisions), (revision, others), "{there:?}");
         }
     }

@@ -78,6 +78,14 @@ pub fn load(sources: Sources, options: Options) -> Mesh {
     load_input(Input::read(sources, &options.walked), options)
 }
 
+/// Builds the mesh of one text, for tests.
+#[cfg(test)]
+pub fn load_text(text: impl Into<String>, options: Options) -> Mesh {
+    let mut sources = Sources::default();
+    sources.add("a.yaml", text.into());
+    load(sources, options)
+}
+
 /// Builds the mesh from documents. Cannot fail: what is wrong is in its findings and taints.
 #[must_use]
 pub fn load_input(input: Input, mut options: Options) -> Mesh {
@@ -509,9 +517,10 @@ mod tests {
     #[test]
     fn a_patch_is_no_object() {
         for (patches, objects) in [(vec![], 1), (vec!["a.yaml".to_owned()], 0)] {
-            let mut sources = Sources::default();
-            sources.add("a.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n".to_owned());
-            let mesh = load(sources, Options { patches: patches.into_iter().collect(), ..Options::default() });
+            let mesh = load_text(
+                "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n".to_owned(),
+                Options { patches: patches.into_iter().collect(), ..Options::default() },
+            );
             assert_eq!((mesh.objects.len(), mesh.inputs.len()), (objects, 1));
         }
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId(pub u32);
 
-/// Labels or annotations, sorted by key.
+/// Labels or annotations, sorted by key. A copy is the same list.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels(Vec<(Box<str>, Box<str>)>);
+pub struct Labels(Arc<[(Box<str>, Box<str>)]>);
 
 impl Labels {
     /// Labels from pairs; the last of equal keys counts.
@@ -22,7 +22,7 @@ impl Labels {
         pairs.reverse();
         pairs.dedup_by(|a, b| a.0 == b.0);
         pairs.reverse();
-        Self(pairs)
+        Self(pairs.into())
     }
 
     /// The mapping of strings under a key, e.g. `metadata.labels`. Null values are left out; what else is no string is an
@@ -59,13 +59,10 @@ impl Labels {
     /// Adds a pair unless the key is there.
     pub(crate) fn add(&mut self, key: &str, value: &str) {
         if let Err(at) = self.0.binary_search_by(|(k, _)| (**k).cmp(key)) {
-            self.0.insert(at, (key.into(), value.into()));
+            let mut pairs = self.0.to_vec();
+            pairs.insert(at, (key.into(), value.into()));
+            self.0 = pairs.into();
         }
-    }
-
-    /// Keeps the pairs whose key is wanted.
-    pub(crate) fn retain(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.0.retain(|(key, _)| wanted(key));
     }
 
     /// No pair at all.

@@ -37,6 +37,8 @@ pub use authn_policy::AuthnPolicy;
 pub use destination_rule::DestinationRule;
 pub use gateway::Gateway;
 pub use host::Host;
+#[cfg(test)]
+pub(crate) use load::load_text;
 pub use load::{load, load_input};
 pub use mesh_config::{MeshConfig, Options};
 pub use meta::{Labels, Meta, ObjectId};
@@ -229,7 +231,7 @@ impl Mesh {
     /// Which object makes another, where the input does not hold that one itself.
     #[must_use]
     pub fn made(&self, id: ObjectId) -> Option<&openshift::Made> {
-        self.objects.get(id.0 as usize)?.made.as_ref()
+        self.objects.get(id.0 as usize)?.made.as_deref()
     }
 
     /// Where `enableAutoMtls` stands in [`Mesh::config_from`], or would.

@@ -26,7 +26,7 @@ pub struct Object {
     /// Its root in the document.
     pub node: NodeId,
     /// It is not in the input: another object makes it.
-    pub made: Option<openshift::Made>,
+    pub made: Option<Box<openshift::Made>>,
 }
 
 impl Object {
@@ -102,7 +102,8 @@ pub(super) fn unwrap_lists(number: u32, document: &Document) -> Vec<Raw> {
             Some(items) if kind.ends_with("List") => {
                 let api_version = node.get("apiVersion").and_then(Node::as_str).unwrap_or("");
                 let item_kind = kind.strip_suffix("List").unwrap_or("");
-                let inherited = (!item_kind.is_empty()).then(|| (api_version.into(), item_kind.into()));
+                let inherited =
+                    (!item_kind.is_empty()).then(|| yaml::Listed::new((api_version.into(), item_kind.into())));
                 let children: Vec<_> = items.items().map(|item| (item, inherited.clone())).collect();
                 open.extend(children.into_iter().rev());
             }

@@ -7,7 +7,8 @@ use super::meta::{Labels, Meta, ObjectId};
 use super::metadata::Metadata;
 use super::namespace::Namespace;
 use super::openshift::Control;
-use crate::yaml::{self, Node};
+use crate::yaml::Node;
+use serde::Deserialize;
 
 /// The proxy of a workload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +51,7 @@ pub struct Workload {
     pub kind: &'static str,
     /// Labels of the pod, also those that a predicted injection adds.
     pub labels: Labels,
-    /// Annotations of the pod that bear on the mesh.
+    /// Annotations of the pod.
     pub annotations: Labels,
     /// Where labels and annotations stand in the object: `metadata` or e.g. `spec.template.metadata`.
     pub path: &'static str,
@@ -102,6 +103,13 @@ pub struct Workload {
     pub revision: Option<Box<str>>,
 }
 
+/// What the injector writes of itself on a pod (`pkg/kube/inject/webhook.go : SidecarInjectionStatus`): JSON.
+#[derive(Deserialize)]
+struct Injected {
+    #[serde(default)]
+    revision: Box<str>,
+}
+
 /// Where the pod is in each kind, and its metadata.
 const TEMPLATES: &[(&str, &str, &str)] = &[
     ("CronJob", "spec.jobTemplate.spec.template", "spec.jobTemplate.spec.template.metadata"),
@@ -120,7 +128,7 @@ const UNFOLLOWED: [&str; 3] = [
     "istio.io/reroute-virtual-interfaces",
 ];
 
-/// Annotations that decide something (6.4); the others are not kept.
+/// Whether an annotation decides something (6.4).
 pub(super) fn matters(key: &str) -> bool {
     key.starts_with("sidecar.istio.io/")
         || key.starts_with("traffic.sidecar.istio.io/")
@@ -294,13 +302,12 @@ fn of_config(text: &str) -> Metadata {
 pub(super) fn read(root: Node<'_>, meta: Meta, kind: &'static str, issues: &mut Issues) -> Workload {
     let pod = Pod::find(root, kind, issues);
     let path = pod.path;
-    let (labels, mut annotations) = if kind == "Pod" {
+    let (labels, annotations) = if kind == "Pod" {
         (meta.labels.clone(), meta.annotations.clone())
     } else {
         let mut map = |key: &str| Labels::read(pod.meta.and_then(|m| m.get(key)), format_args!("{path}.{key}"), issues);
         (map("labels"), map("annotations"))
     };
-    annotations.retain(matters);
     let containers = pod.containers(issues);
     let mut named_ports = Vec::new();
     let mut users = Users::default();
@@ -475,8 +482,8 @@ impl Workload {
 
     /// The revision that injected a pod, as it says itself (`sidecar.istio.io/status`).
     fn injected_by(&self) -> Option<Box<str>> {
-        let status = yaml::parse_text(self.annotations.get("sidecar.istio.io/status")?)?;
-        status.root().get("revision").and_then(Node::as_str).filter(|name| !name.is_empty()).map(Box::from)
+        let status: Injected = serde_json::from_str(self.annotations.get("sidecar.istio.io/status")?).ok()?;
+        Some(status.revision).filter(|name| !name.is_empty())
     }
 
     fn decide(&self, view: &InjectionView<'_>) -> Decided {

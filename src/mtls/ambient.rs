@@ -400,9 +400,7 @@ mod tests {
                 "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: p{at}, namespace: {namespace}{created}}}\nspec: {spec}\n"
             );
         }
-        let mut sources = crate::location::Sources::default();
-        sources.add("a.yaml", text);
-        let mesh = crate::model::load(sources, crate::model::Options::default());
+        let mesh = crate::model::load_text(text, crate::model::Options::default());
         let word = |port| {
             let demand = demand(&mesh, &mesh.workloads[0], port);
             let mode = demand.refused.map_or("?", |refused| if refused { "S" } else { "P" });

@@ -479,15 +479,7 @@ mod tests {
     use super::*;
 
     fn tls(mode: TlsMode) -> Option<ClientTls> {
-        Some(ClientTls {
-            mode,
-            mode_written: true,
-            secret_credential: false,
-            credential: false,
-            client_certificate: false,
-            sans: Vec::new(),
-            sni: None,
-        })
+        Some(ClientTls::of(mode))
     }
 
     fn policy(top: Option<TlsMode>, ports: &[(u16, Option<TlsMode>)]) -> TrafficPolicy {

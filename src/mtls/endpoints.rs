@@ -7,7 +7,7 @@ use super::ambient::{self, Demand};
 use super::grpc::Listener;
 use super::outcome::PortKind;
 use super::reason::Reason;
-use super::server;
+use super::server::{self, Policies};
 use super::waypoint::{Hop, Waypoints};
 use crate::model::gateway::Server;
 use crate::model::service::{Machine, Origin, Port, Resolution, TargetPort};
@@ -18,7 +18,11 @@ pub use capture::{BYPASS, bypasses_ztunnel};
 pub(crate) use capture::{STATUS_PORTS, bypass};
 use capture::{captures, ztunnel};
 pub use name::name_of;
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
+
+/// What a port may be: one kind almost always.
+pub type PortKinds = SmallVec<[PortKind; 4]>;
 
 /// Who an endpoint is. Numbers are into the lists of [`Mesh`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,14 +97,14 @@ pub struct Endpoint<'m> {
     /// What stands in front.
     pub front: Front,
     /// The workload policy that counts, per possibility.
-    pub policies: Vec<Option<u32>>,
+    pub policies: Policies,
     /// The workload policy that its own proxy obeys, per possibility, where labels that only the proxy has
     /// (`ISTIO_METAJSON_LABELS`) make that another than clients see; else empty.
-    pub own_policies: Vec<Option<u32>>,
+    pub own_policies: Policies,
     /// How the port bears on the outcome, per possibility.
-    pub port_kinds: Vec<PortKind>,
+    pub port_kinds: PortKinds,
     /// Hosts of a gateway's servers on this port: the SNIs that it has filter chains for.
-    pub server_names: Vec<&'m str>,
+    pub server_names: Box<[&'m str]>,
     /// Service account, where it is known.
     pub account: Option<&'m str>,
     /// The ambient mesh is told that it takes HBONE.
@@ -112,7 +116,7 @@ pub struct Endpoint<'m> {
     /// The way of calls to its own address.
     pub hop: Hop,
     /// The policy of the old API that counts, per possibility; empty where Istio does not read them.
-    pub legacy: Vec<Option<u32>>,
+    pub legacy: Box<[Option<u32>]>,
 }
 
 /// The port that captured traffic arrives at (`listener_inbound.go : buildInboundBlackhole`).
@@ -368,7 +372,7 @@ impl<'m> Finder<'m> {
         target: u16,
     ) -> Endpoint<'m> {
         let (mut front, port_kinds) = self.front(port, number, workload, target);
-        let mut server_names = Vec::new();
+        let mut server_names = Box::default();
         if workload.proxy == Proxy::Gateway && front == Front::NoProxy {
             (front, server_names) = self.gateway_front(service, port, workload, target);
         }
@@ -388,12 +392,12 @@ impl<'m> Finder<'m> {
             front,
             // Endpoints are tagged by policy wherever they claim to be capable, also falsely (B2).
             policies: match (front, workload.tls_mode()) {
-                (Front::NoProxy | Front::Ambient(_), "disabled") => vec![None],
+                (Front::NoProxy | Front::Ambient(_), "disabled") => smallvec![None],
                 _ => server::workload_policies(self.mesh, workload, target),
             },
             own_policies: match workload.metadata.labels {
                 Some(_) => server::proxy_policies(self.mesh, workload, target),
-                None => Vec::new(),
+                None => Policies::new(),
             },
             port_kinds,
             account,
@@ -405,7 +409,7 @@ impl<'m> Finder<'m> {
                 _ => None,
             },
             hop,
-            legacy: Vec::new(),
+            legacy: Box::default(),
         };
         let captured = matches!(workload.proxy, Proxy::Ambient | Proxy::Waypoint);
         endpoint.announce(self.mesh, captured || workload.labelled_tunnel());
@@ -413,60 +417,60 @@ impl<'m> Finder<'m> {
     }
 
     /// What stands in front of a workload's port, and which protocol its listener speaks there.
-    fn front(&self, port: &Port, number: u32, workload: &Workload, target: u16) -> (Front, Vec<PortKind>) {
-        let own_kind = vec![kind_of(port.protocol)];
+    fn front(&self, port: &Port, number: u32, workload: &Workload, target: u16) -> (Front, PortKinds) {
+        let own_kind = || smallvec![kind_of(port.protocol)];
         if let Some(reason) = self.undecided(workload) {
-            return (Front::Unknown(reason), own_kind);
+            return (Front::Unknown(reason), own_kind());
         }
         match workload.proxy {
             Proxy::Sidecar => {}
-            Proxy::Ambient => return (Front::Ambient(ztunnel(self.mesh, workload, target)), own_kind),
+            Proxy::Ambient => return (Front::Ambient(ztunnel(self.mesh, workload, target)), own_kind()),
             // Set by the caller, which also keeps the servers' names.
-            Proxy::Gateway => return (Front::NoProxy, own_kind),
-            Proxy::Grpc => return (Front::Grpc(Listener::new(workload, port)), own_kind),
-            _ => return (Front::NoProxy, own_kind),
+            Proxy::Gateway => return (Front::NoProxy, own_kind()),
+            Proxy::Grpc => return (Front::Grpc(Listener::new(workload, port)), own_kind()),
+            _ => return (Front::NoProxy, own_kind()),
         }
         if target == self.mesh.config.inbound_port.unwrap_or(INBOUND_PORT) {
-            return (Front::Unknown(Reason::ProxyPort), own_kind);
+            return (Front::Unknown(Reason::ProxyPort), own_kind());
         }
         match bypass(workload, target) {
             Ok(None) => {}
-            Ok(Some(bypass)) => return (Front::Bypassed(bypass), own_kind),
-            Err(reason) => return (Front::Unknown(reason), own_kind),
+            Ok(Some(bypass)) => return (Front::Bypassed(bypass), own_kind()),
+            Err(reason) => return (Front::Unknown(reason), own_kind()),
         }
         let sidecars = super::visible::sidecars_of(self.mesh, workload);
         let with_ingress =
             |n: &Option<u32>| n.and_then(|n| self.mesh.sidecars.get(n as usize)).is_some_and(|s| !s.ingress.is_empty());
         if sidecars.len() > 1 && sidecars.iter().any(with_ingress) {
-            return (Front::Unknown(Reason::ServerSidecar), own_kind);
+            return (Front::Unknown(Reason::ServerSidecar), own_kind());
         }
         let sidecar = sidecars.first().copied().flatten().and_then(|n| self.mesh.sidecars.get(n as usize));
         let ingress = sidecar.map_or(&[][..], |s| &s.ingress);
         let listener = ingress.iter().find(|listener| listener.port == target);
         let none = workload.intercepts_nothing();
         if none && listener.is_none() {
-            return (Front::Bypassed(Bypass::NoInterception), own_kind);
+            return (Front::Bypassed(Bypass::NoInterception), own_kind());
         }
         if let Some(listener) = listener {
             let own = listener.tls.filter(|_| self.mesh.options.env.ingress_tls);
             let front = own
                 .map_or(Front::Policy, |mode| Front::OwnTls(mode != crate::model::destination_rule::TlsMode::Simple));
-            return (front, vec![kind_of(listener.protocol)]);
+            return (front, smallvec![kind_of(listener.protocol)]);
         }
         if !ingress.is_empty() && !self.mesh.options.env.merge_ingress {
-            return (Front::Policy, vec![PortKind::Layer4]);
+            return (Front::Policy, smallvec![PortKind::Layer4]);
         }
         (Front::Policy, self.declared(number, target))
     }
 
     /// The protocols that the Services which select a workload declare for its port; none: sniffed, as a passthrough
     /// port (1.4).
-    fn declared(&self, number: u32, target: u16) -> Vec<PortKind> {
+    fn declared(&self, number: u32, target: u16) -> PortKinds {
         let list = self.declared.get(number as usize).map_or(&[][..], Vec::as_slice);
         let from = list.partition_point(|(port, _)| *port < target);
-        let kinds: Vec<_> =
+        let kinds: PortKinds =
             list.iter().skip(from).take_while(|(port, _)| *port == target).map(|(_, kind)| *kind).collect();
-        if kinds.is_empty() { vec![PortKind::Layer4] } else { kinds }
+        if kinds.is_empty() { smallvec![PortKind::Layer4] } else { kinds }
     }
 
     /// Why a workload as a server is not judged.
@@ -490,7 +494,7 @@ impl<'m> Finder<'m> {
         port: &Port,
         workload: &Workload,
         target: u16,
-    ) -> (Front, Vec<&'m str>) {
+    ) -> (Front, Box<[&'m str]>) {
         let mut found: Vec<(u32, u32, &'m Server)> = Vec::new();
         let mut selected = false;
         for (number, gateway) in (0..).zip(&self.mesh.gateways) {
@@ -528,21 +532,21 @@ impl<'m> Finder<'m> {
                 who: Who::Imagined(policy),
                 tls_mode: if captured { "disabled" } else { "istio" },
                 tls_known: true,
-                server_names: Vec::new(),
+                server_names: Box::default(),
                 labels: None,
                 front: match captured {
                     true => Front::Ambient(ambient::imagined(self.mesh, namespace, policy, port)),
                     false => Front::Policy,
                 },
-                policies: vec![policy],
-                own_policies: Vec::new(),
-                port_kinds: vec![PortKind::Http, PortKind::Layer4],
+                policies: smallvec![policy],
+                own_policies: Policies::new(),
+                port_kinds: smallvec![PortKind::Http, PortKind::Layer4],
                 account: None,
                 hbone: false,
                 hbone_tag: false,
                 listens: captured.then_some(true),
                 hop: Hop::Direct,
-                legacy: Vec::new(),
+                legacy: Box::default(),
             };
             endpoint.announce(self.mesh, captured);
             endpoint
@@ -576,18 +580,18 @@ fn bare<'m>(
         who,
         tls_mode,
         tls_known: true,
-        server_names: Vec::new(),
+        server_names: Box::default(),
         labels: None,
         front,
-        policies: vec![None],
-        own_policies: Vec::new(),
-        port_kinds: vec![kind_of(port.protocol)],
+        policies: smallvec![None],
+        own_policies: Policies::new(),
+        port_kinds: smallvec![kind_of(port.protocol)],
         account: None,
         hbone: false,
         hbone_tag: false,
         listens: None,
         hop: Hop::Direct,
-        legacy: Vec::new(),
+        legacy: Box::default(),
     }
 }
 

@@ -267,12 +267,14 @@ impl<'m> Engine<'m> {
         }
     }
 
-    /// The endpoints of a service port, with the policies of the old API that count for them.
+    /// The endpoints of a service port, with the policies of the old API that count for them. They are kept to the end of
+    /// the run, as rows are: neither keeps room for more.
     fn answering(&self, service: &'m Service, port: &'m Port) -> Vec<Endpoint<'m>> {
         let mut found = self.finder.of(service, port);
+        found.shrink_to_fit();
         if let Some(legacy) = &self.legacy {
             for endpoint in &mut found {
-                endpoint.legacy = legacy.of_endpoint(service, port, endpoint, self.finder.selected_by());
+                endpoint.legacy = legacy.of_endpoint(service, port, endpoint, self.finder.selected_by()).into();
             }
         }
         found
@@ -332,6 +334,7 @@ impl<'m> Engine<'m> {
             }
         }
         let mut rows = rows.rows;
+        rows.shrink_to_fit();
         rows.sort_by_cached_key(|row| {
             let worst = (row.all_expected(), row.worst(), row.status());
             let subset = subset_name(self.mesh, row).map(str::to_owned);

@@ -289,8 +289,7 @@ pub fn allows_tls(mesh: &Mesh, from: ModeFrom, wire: Wire) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
 
     const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata: {name: web, namespace: shop}\n\
                            spec: {selector: {app: web}, ports: [{name: http, port: 80}, {name: tcp, port: 9000}]}\n";
@@ -305,9 +304,7 @@ mod tests {
             text += &format!("---\napiVersion: authentication.{group}\nkind: {kind}\n");
             text += &format!("metadata: {{name: {name}, namespace: shop{time}}}\nspec: {spec}\n");
         }
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text);
-        let mesh = load(sources, Options { version: Some(Version::one(minor)), ..Options::default() });
+        let mesh = load_text(text, Options { version: Some(Version::one(minor)), ..Options::default() });
         let legacy = Legacy::new(&mesh).unwrap();
         let service = mesh.services.first().unwrap();
         let port = service.ports.iter().find(|p| p.number == port).unwrap();

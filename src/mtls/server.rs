@@ -5,7 +5,11 @@
 
 use crate::model::meta::order_known;
 use crate::model::{Labels, Mesh, Meta, MtlsMode, PeerAuthentication, Workload};
+use smallvec::{SmallVec, smallvec};
 use std::sync::Arc;
+
+/// The policies of which one counts, `None` for none: one entry almost always, more where the input leaves it open.
+pub type Policies = SmallVec<[Option<u32>; 2]>;
 
 /// The policies that count for one workload: at most one per level, the oldest, whole. Numbers into
 /// [`Mesh::policies`].
@@ -109,8 +113,8 @@ fn distinct<K: PartialEq>(winners: Vec<u32>, effect: impl Fn(u32) -> K) -> Vec<u
 }
 
 /// No winner, or each possible one.
-fn choices(winners: Vec<u32>) -> Vec<Option<u32>> {
-    if winners.is_empty() { vec![None] } else { winners.into_iter().map(Some).collect() }
+fn choices(winners: Vec<u32>) -> Policies {
+    if winners.is_empty() { smallvec![None] } else { winners.into_iter().map(Some).collect() }
 }
 
 /// The mesh-wide and namespace-wide policies that may count in a namespace: usually one pair, more where the input
@@ -127,7 +131,7 @@ pub fn wide_policies(mesh: &Mesh, namespace: &str) -> Vec<Winners> {
 /// The workload policies that may count for a port of a workload, `None` for none. A selector on a label that only the
 /// cluster knows may or may not match.
 #[must_use]
-pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
+pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Policies {
     let namespace = &workload.meta.namespace;
     with_selectors(mesh, namespace, &workload.labels, port, |selector| mesh.selects(selector, workload).ok())
 }
@@ -135,7 +139,7 @@ pub fn workload_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Opt
 /// The same for the workload's own proxy, which may have labels besides those of its pod (`ISTIO_METAJSON_LABELS`,
 /// `pilot/pkg/model/context.go : SetWorkloadLabels`).
 #[must_use]
-pub fn proxy_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option<u32>> {
+pub fn proxy_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Policies {
     let mut labels = workload.labels.clone();
     for (key, value) in workload.metadata.labels.iter().flat_map(Labels::iter) {
         labels.add(key, value);
@@ -146,7 +150,7 @@ pub fn proxy_policies(mesh: &Mesh, workload: &Workload, port: u16) -> Vec<Option
 
 /// The same for an endpoint that is no pod (a WorkloadEntry): its own labels only.
 #[must_use]
-pub fn machine_policies(mesh: &Mesh, namespace: &Arc<str>, labels: &Labels, port: u16) -> Vec<Option<u32>> {
+pub fn machine_policies(mesh: &Mesh, namespace: &Arc<str>, labels: &Labels, port: u16) -> Policies {
     // What istiod adds to a machine's labels (its locality) is not in the input.
     let added = |key: &str| labels.get(key).is_none() && key.starts_with("topology.");
     let selects =
@@ -164,7 +168,7 @@ fn with_selectors(
     labels: &Labels,
     port: u16,
     selects: impl Fn(&Labels) -> Option<bool>,
-) -> Vec<Option<u32>> {
+) -> Policies {
     let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
     for number in mesh.index.selectors.candidates(namespace, labels) {
         let Some(policy) = mesh.policies.get(number as usize) else { continue };

@@ -255,9 +255,7 @@ mod tests {
         let text = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{istio.io/dataplane-mode: ambient{namespace}}}}}\n---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: infra}}\n---\napiVersion: v1\nkind: Service\nmetadata: {{name: web, namespace: shop, labels: {{{service}}}}}\nspec: {{{rest}selector: {{app: web}}, ports: [{{port: 80}}]}}\n{gateway}"
         );
-        let mut sources = crate::location::Sources::default();
-        sources.add("a.yaml", text);
-        let mesh = crate::model::load(sources, crate::model::Options::default());
+        let mesh = crate::model::load_text(text, crate::model::Options::default());
         let waypoints = Waypoints::new(&mesh);
         let service = &mesh.services[0];
         (waypoints.of_service(&mesh, service), waypoints.of_ingress(&mesh, service))

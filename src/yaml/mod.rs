@@ -49,8 +49,8 @@ pub struct Document {
     pub listed: Option<Listed>,
 }
 
-/// `apiVersion` and `kind` of the items of a list.
-pub type Listed = (Arc<str>, Arc<str>);
+/// `apiVersion` and `kind` of the items of a list, kept once for all of them.
+pub type Listed = Arc<(Arc<str>, Arc<str>)>;
 
 /// One document that did not parse, or is a template, with what can be guessed of it from its lines.
 #[derive(Debug)]
@@ -129,6 +129,12 @@ pub fn parse_item(
 pub fn parse_text(text: &str) -> Option<Tree> {
     let source = SourceId(u32::MAX);
     let text: Arc<str> = text.into();
+    // What a program wrote, such as each pod's `sidecar.istio.io/status`, is JSON most often.
+    if text.starts_with('{')
+        && let Ok(built) = Builder::default().json(source, &text, 0..text.len())
+    {
+        return Some(built.tree);
+    }
     let mut trees = Vec::new();
     for (_, built) in parse_chunks(source, &text) {
         trees.extend(built.ok()?.map(|built| built.tree));

@@ -84,8 +84,10 @@ pub async fn find(
     let mut root = None;
     if let Some(served) = served("ConfigMap", "") {
         let path = format!("{}/{name}", served.path(Some(&namespace)));
+        let api = served.api_version();
+        let of = page::Of { api_version: &api, kind: served.row.kind };
         let body = session.get(&path).await;
-        match body.and_then(|body| Ok((page::single(&body).map_err(Refused::Malformed)?, body))) {
+        match body.and_then(|body| Ok((page::object(&body, of).map_err(Refused::Malformed)?, body))) {
             Ok((page, body)) => {
                 root = root_namespace(&body);
                 session.count(1);

@@ -120,7 +120,6 @@ async fn fetch_all(session: &Session, wanted: &Wanted) -> Result<Fetched> {
     let discovery = discover::discover(session).await.map_err(|why| session.unreachable(&why))?;
     let mut of_plane = Lists::default();
     let plane = control_plane::find(session, &discovery, wanted, &mut of_plane).await?;
-    own_kinds(&mut of_plane);
     let namespaces = wanted.namespaces.clone().map(|mut names| {
         names.extend([plane.namespace.clone(), plane.root_namespace.clone()]);
         names
@@ -152,25 +151,6 @@ async fn fetch_all(session: &Session, wanted: &Wanted) -> Result<Fetched> {
     Ok(Fetched { listings, unseen, facts })
 }
 
-/// What stands for the mesh's settings has to be a ConfigMap: whatever else came in its place would be taken for settings
-/// that say nothing.
-fn own_kinds(lists: &mut Lists) {
-    for Listing { served, pages } in &mut lists.listings {
-        let api = served.api_version();
-        let of = page::Of { api_version: &api, kind: served.row.kind };
-        let mut refused = None;
-        pages.retain(|page| {
-            let wrong = page.items.iter().find_map(|item| page::check(&page.text, item.range.start, of).err());
-            let keep = wrong.is_none();
-            refused = wrong.or(refused.take());
-            keep
-        });
-        if let Some(why) = refused {
-            lists.unseen.push(list::unseen(served, None, &Refused::Malformed(why), ""));
-        }
-    }
-}
-
 /// One object on the way to a document.
 struct Part {
     source: SourceId,
@@ -190,7 +170,7 @@ impl Fetched {
         let mut input = Input { unseen, read_namespaces, ..Input::default() };
         let mut parts = Vec::new();
         for Listing { served, pages } in listings {
-            let listed: Listed = (served.api_version().into(), served.row.kind.into());
+            let listed = Listed::new((served.api_version().into(), served.row.kind.into()));
             for page in pages {
                 for page::Entry { range, namespace, name } in page.items {
                     let place = if namespace.is_empty() { String::new() } else { format!("{namespace}/") };
@@ -219,12 +199,13 @@ impl Fetched {
 
 /// Keeps an object that does not decode.
 fn broken(part: Part, why: &str, input: &mut Input) {
-    let Part { source, range, listed: (api_version, kind), namespace, name, .. } = part;
+    let Part { source, range, listed, namespace, name, .. } = part;
+    let (api_version, kind) = &*listed;
     let at = input.sources.location(source, 0);
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let (namespace, name) = (given(namespace), given(name));
     let object = ObjectRef {
-        kind: Arc::clone(&kind),
+        kind: Arc::clone(kind),
         namespace: namespace.as_deref().map(Into::into),
         name: name.as_deref().unwrap_or("?").into(),
     };

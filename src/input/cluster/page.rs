@@ -44,7 +44,7 @@ pub struct Of<'a> {
 /// What is no list of such objects, in words.
 pub fn cut(body: &[u8], of: Of<'_>) -> Result<Page, String> {
     let body = text(body)?;
-    let mut cutter = Cutter { body, of: Some(of), out: String::with_capacity(body.len()), items: Vec::new() };
+    let mut cutter = Cutter { body, of, out: String::with_capacity(body.len()), items: Vec::new() };
     let mut next = String::new();
     let (mut has_items, mut has_kind) = (false, false);
     let list_kind = format!("{}List", of.kind);
@@ -81,23 +81,11 @@ pub fn cut(body: &[u8], of: Of<'_>) -> Result<Page, String> {
     Ok(Page { text: cutter.out.into(), items: cutter.items, next })
 }
 
-/// Takes a single object as a page of one.
-///
-/// # Errors
-/// What is no object, in words.
-pub fn single(body: &[u8]) -> Result<Page, String> {
-    one(body, None)
-}
-
-/// As [`single`], of the kind that was asked for.
+/// Takes a single object, of the kind that was asked for, as a page of one.
 ///
 /// # Errors
 /// What is no such object, in words.
 pub fn object(body: &[u8], of: Of<'_>) -> Result<Page, String> {
-    one(body, Some(of))
-}
-
-fn one(body: &[u8], of: Option<Of<'_>>) -> Result<Page, String> {
     let body = text(body)?;
     let mut cutter = Cutter { body, of, out: String::with_capacity(body.len()), items: Vec::new() };
     let start = blank(body, 0);
@@ -155,7 +143,7 @@ fn same(body: &str, value: Range<usize>, field: &str, wanted: &str) -> Result<()
 ///
 /// # Errors
 /// What it is instead.
-pub fn check(body: &str, at: usize, of: Of<'_>) -> Result<(), String> {
+fn check(body: &str, at: usize, of: Of<'_>) -> Result<(), String> {
     let Ok(mut object) = Members::open(body, at) else { return Ok(()) };
     while let Ok(Some((key, value))) = object.next() {
         match key {
@@ -171,7 +159,7 @@ pub fn check(body: &str, at: usize, of: Of<'_>) -> Result<(), String> {
 
 struct Cutter<'a> {
     body: &'a str,
-    of: Option<Of<'a>>,
+    of: Of<'a>,
     out: String,
     items: Vec<Entry>,
 }
@@ -197,10 +185,8 @@ impl Cutter<'_> {
 
     /// Copies an object without its `managedFields`. One that is not whole is kept as it is: whoever parses it says why.
     fn item(&mut self, range: Range<usize>) -> Result<(), String> {
-        if let Some(of) = self.of {
-            let place = self.items.len() + 1;
-            check(self.body, range.start, of).map_err(|why| format!("of object {place} of it, {why}"))?;
-        }
+        let place = self.items.len() + 1;
+        check(self.body, range.start, self.of).map_err(|why| format!("of object {place} of it, {why}"))?;
         let (mut entry, left_out) = self.describe(range.clone()).unwrap_or_default();
         let start = self.out.len();
         let hole = left_out.unwrap_or(range.end..range.end);
@@ -343,6 +329,7 @@ mod tests {
     use super::*;
 
     const POD: Of<'_> = Of { api_version: "v1", kind: "Pod" };
+    const NAMESPACE: Of<'_> = Of { api_version: "v1", kind: "Namespace" };
 
     #[test]
     fn a_page_is_its_objects() {
@@ -418,8 +405,8 @@ mod tests {
 
     #[test]
     fn an_object_is_a_page_of_one() {
-        let page = single(br#" {"kind":"Namespace","metadata":{"name":"a"}} "#).unwrap();
+        let page = object(br#" {"kind":"Namespace","metadata":{"name":"a"}} "#, NAMESPACE).unwrap();
         assert_eq!((page.items.len(), &*page.items[0].name), (1, "a"));
-        assert!(single(b"[]").is_err() && single(b"{").is_err());
+        assert!(object(b"[]", NAMESPACE).is_err() && object(b"{", NAMESPACE).is_err());
     }
 }

@@ -144,8 +144,7 @@ mod tests {
     use crate::finding::REMOVED_POLICY_API as CODE;
     use crate::lint::run;
     use crate::lint::trial::{deployment, findings, places, service};
-    use crate::location::Sources;
-    use crate::model::{Options, Version, load};
+    use crate::model::{Options, Version, load_text};
     use crate::mtls::check::check;
 
     fn old(kind: &str, namespace: &str, spec: &str) -> String {
@@ -160,9 +159,7 @@ mod tests {
         let plane = "---\napiVersion: maistra.io/v1\nkind: ServiceMeshControlPlane\nmetadata: {name: basic, namespace: cp}\nspec: {version: v1.1, istio: {global: {mtls: {enabled: true}}}}\n";
         let written = old("ServiceMeshPolicy", ", namespace: cp", "{peers: [{mtls: {}}]}");
         for (text, made, want) in [(plane.to_owned(), true, 0), (plane.to_owned() + &written, false, 1)] {
-            let mut sources = Sources::default();
-            sources.add("a.yaml", text);
-            let mesh = load(sources, Options { version: Some(Version::one(20)), ..Options::default() });
+            let mesh = load_text(text, Options { version: Some(Version::one(20)), ..Options::default() });
             let [policy] = &mesh.authn_policies[..] else { panic!("one policy") };
             assert_eq!(policy.meta.made, made);
             let found = run(&check(&mesh));

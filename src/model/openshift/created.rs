@@ -93,15 +93,7 @@ impl Mesh {
             return;
         }
         let meta = self.make(plane, "DestinationRule", "networking.istio.io", name, &path);
-        let tls = ClientTls {
-            mode,
-            mode_written: true,
-            secret_credential: false,
-            credential: false,
-            client_certificate: false,
-            sans: Vec::new(),
-            sni: None,
-        };
+        let tls = ClientTls::of(mode);
         let top = PortPolicy { tls: Some(tls), passthrough: false, port_name: None };
         let policy = Some(TrafficPolicy { top, ports: Vec::new() });
         self.rules.push(DestinationRule {
@@ -140,7 +132,7 @@ impl Mesh {
             group: group.into(),
             namespace: plane.namespace.clone(),
             name: name.clone(),
-            made: Some(Made { by, path: Path::new(path) }),
+            made: Some(Box::new(Made { by, path: Path::new(path) })),
             ..object
         });
         Meta {

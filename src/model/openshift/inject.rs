@@ -75,8 +75,7 @@ const ASKS: &str = "the pod does not ask for a proxy, and the control plane inje
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::{Options, Proxy, load};
+    use crate::model::{Options, Proxy, load_text};
 
     #[test]
     fn members_get_a_proxy_for_pods_that_ask_as_their_release_has_it() {
@@ -127,9 +126,7 @@ mod tests {
 {{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web, namespace: {namespace}}}, spec: {{template: {{metadata: {{{pod}}}, spec: {{containers: [{{name: a}}]}}}}}}}}
 "
             );
-            let mut sources = Sources::default();
-            sources.add("a.yaml", text.clone());
-            let mesh = load(sources, Options::default());
+            let mesh = load_text(text.clone(), Options::default());
             assert_eq!(mesh.findings.len(), 0, "{text} {:?}", mesh.findings);
             let workload = mesh.workloads.first().expect("a workload");
             assert_eq!(workload.proxy == Proxy::Sidecar, injected, "{text}: {}", workload.proxy_why);

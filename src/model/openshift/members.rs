@@ -196,13 +196,10 @@ impl Found<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::location::Sources;
-    use crate::model::{Mesh, load};
+    use crate::model::{Mesh, load_text};
 
     fn mesh(text: &str) -> Mesh {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text.to_owned());
-        load(sources, Options::default())
+        load_text(text, Options::default())
     }
 
     const ROLL: &str =
@@ -273,9 +270,7 @@ mod tests {
         };
         let first = mesh(&text);
         assert_eq!((&*first.root, tainted(&first)), ("cp", vec!["cp2".to_owned(), "pay".to_owned()]));
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text);
-        let second = load(sources, Options { root_namespace: Some("cp2".to_owned()), ..Options::default() });
+        let second = load_text(text, Options { root_namespace: Some("cp2".to_owned()), ..Options::default() });
         assert_eq!((&*second.root, tainted(&second)), ("cp2", vec!["cp".to_owned(), "shop".to_owned()]));
     }
 

@@ -151,13 +151,10 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::{Mesh, Options, Proxy, Version, load};
+    use crate::model::{Mesh, Options, Proxy, Version, load_text};
 
     fn mesh(text: &str) -> Mesh {
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text.to_owned());
-        load(sources, Options::default())
+        load_text(text, Options::default())
     }
 
     fn istio(name: &str, spec: &str) -> String {
@@ -232,9 +229,7 @@ mod tests {
         );
         let mut options = Options { version: Some(Version::one(26)), ..Options::default() };
         options.env.set("PILOT_ENABLE_EDS_FOR_HEADLESS_SERVICES=false").expect("a known variable");
-        let mut sources = Sources::default();
-        sources.add("a.yaml", text);
-        let mesh = load(sources, options);
+        let mesh = load_text(text, options);
         assert_eq!(mesh.version, Version::one(26));
         assert!(!mesh.options.env.headless_eds);
     }

@@ -117,8 +117,7 @@ impl<'m> Chain<'_, 'm> {
 
 #[cfg(test)]
 mod tests {
-    use crate::location::Sources;
-    use crate::model::{Options, load};
+    use crate::model::{Options, load_text};
     use crate::mtls::because::because;
     use crate::mtls::check::check;
 
@@ -140,9 +139,7 @@ mod tests {
             (["SIMPLE", "DISABLE"], vec!["b: the input", "a: the input"]),
             (["DISABLE", "DISABLE"], vec!["b: the input", "a: the input"]),
         ] {
-            let mut sources = Sources::default();
-            sources.add("mesh.yaml", web.to_owned() + &rule("a", modes[0]) + &rule("b", modes[1]));
-            let mesh = load(sources, Options::default());
+            let mesh = load_text(web.to_owned() + &rule("a", modes[0]) + &rule("b", modes[1]), Options::default());
             let matrix = check(&mesh);
             let rows = &matrix.services[0];
             let row = &rows.rows[0];
