@@ -38,11 +38,28 @@ impl Location {
     pub fn unknown() -> Self {
         Self { file: "?".into(), line: 1, column: 1 }
     }
+
+    /// `FILE:LINE`.
+    #[must_use]
+    pub fn line_words(&self) -> String {
+        if self.is_live() { self.file.to_string() } else { format!("{}:{}", self.file, self.line) }
+    }
+
+    /// An object of a cluster is what a person can look at; its text has no lines for one.
+    fn is_live(&self) -> bool {
+        self.file.starts_with(LIVE)
+    }
 }
+
+/// How the place of an object of a cluster begins: `cluster:NAMESPACE/RESOURCE/NAME`.
+pub const LIVE: &str = "cluster:";
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+        match self.is_live() {
+            true => f.write_str(&self.file),
+            false => write!(f, "{}:{}:{}", self.file, self.line, self.column),
+        }
     }
 }
 
@@ -250,6 +267,17 @@ impl fmt::Display for Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn objects_of_a_cluster_have_no_lines_to_go_to() {
+        let place = |file: &str| Location { file: file.into(), line: 3, column: 5 };
+        assert_eq!(
+            (place("a.yaml").to_string(), place("a.yaml").line_words()),
+            ("a.yaml:3:5".into(), "a.yaml:3".into())
+        );
+        let live = "cluster:shop/services/web";
+        assert_eq!((place(live).to_string(), place(live).line_words()), (live.to_owned(), live.to_owned()));
+    }
 
     #[test]
     fn a_byte_becomes_line_and_column_in_characters() {

@@ -95,6 +95,10 @@ pub fn gather(ask: &Ask<'_>, io: &mut Io<'_>) -> Result<Live> {
     if ask.args.strict_read {
         strict(&input)?;
     }
+    if !input.unseen.is_empty() {
+        let advice = "meshctl doctor says what that costs, and which Role is missing";
+        writeln!(io.stderr, "meshctl: not everything could be read: {advice}")?;
+    }
     Ok(Live { input, mesh, namespace })
 }
 

@@ -103,7 +103,7 @@ impl Settled {
     fn from(&self, key: &str) -> String {
         match self.config.places.get(key) {
             _ if self.flags.contains(&key) => "flag".to_owned(),
-            Some(at) => line_of(at),
+            Some(at) => at.line_words(),
             None => "default".to_owned(),
         }
     }
@@ -148,7 +148,11 @@ impl Settled {
         for (name, value) in pairs {
             let in_file = self.config.istiod_env.get(name).is_some_and(|one| one == value);
             let place = self.config.places.get(&format!("istiod-env.{name}")).filter(|_| in_file);
-            lines.push(format!("  {name}: {} # {}", quoted(value), place.map_or_else(|| "flag".to_owned(), line_of)));
+            lines.push(format!(
+                "  {name}: {} # {}",
+                quoted(value),
+                place.map_or_else(|| "flag".to_owned(), Location::line_words)
+            ));
         }
         if lines.len() > 1 { lines } else { Vec::new() }
     }
@@ -169,7 +173,7 @@ impl Settled {
             if said.is_none() && flag.is_none() {
                 continue;
             }
-            let place = said.and_then(|said| said.at).map(line_of);
+            let place = said.and_then(|said| said.at).map(Location::line_words);
             let from = match flag {
                 Some((enabled, flag)) => format!("    enabled: {enabled} # flag {flag}"),
                 None => format!("    enabled: {}", by_file && select.is_empty()),
@@ -185,11 +189,6 @@ impl Settled {
         }
         if lines.len() > 1 { lines } else { Vec::new() }
     }
-}
-
-/// `meshctl.yaml:4`.
-fn line_of(at: &Location) -> String {
-    format!("{}:{}", at.file, at.line)
 }
 
 /// A text as a YAML scalar.

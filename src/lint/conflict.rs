@@ -102,7 +102,7 @@ fn spoken(step: &Because, cause: &Cause, lint: &Lint<'_>) -> String {
     let own = lint.mesh.object_ref(cause.object);
     match &step.object {
         Some(object) if step.object != own => {
-            let at = step.at.as_ref().map_or_else(String::new, |at| format!(" at {}:{}", at.file, at.line));
+            let at = step.at.as_ref().map_or_else(String::new, |at| format!(" at {}", at.line_words()));
             format!(", because of {object}{at} ({})", step.text)
         }
         _ => format!(" ({})", step.text),

@@ -82,7 +82,7 @@ impl<'m> TlsReport<'m> {
             each(Line { indent: 2, hang: 9, words })?;
             if let Some(at) = &step.at {
                 let path = step.path.as_ref().map(|path| format!("  {path}")).unwrap_or_default();
-                let place = format!("{}:{}{path}", at.file, at.line);
+                let place = at.line_words() + &path;
                 each(Line::new(11, vec![report::Cell::new(place, Tone::Dim)]))?;
             }
         }

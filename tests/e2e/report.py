@@ -17,7 +17,7 @@ def normal(report):
     assert report.get("schema", "").startswith("meshctl."), f"no report: {str(report)[:200]}"
     assert report.get("input"), "the report does not say what was read"
     files = sorted(files_of(report, False), key=len, reverse=True)
-    in_words = re.compile("(?:" + "|".join(map(re.escape, files)) + r"):\d+") if files else None
+    in_words = re.compile("(?:" + "|".join(map(re.escape, files)) + r")(?::\d+)?") if files else None
     found = {key: without_places(value, key in PLACED, in_words) for key, value in report.items() if key != "input"}
     if "findings" in found:
         found["findings"].sort(key=lambda finding: json.dumps(finding, sort_keys=True))

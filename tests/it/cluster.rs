@@ -605,6 +605,8 @@ fn what_stays_is_a_finding_and_unknown_and_the_rest_stands() {
         assert_eq!(run.code, 1, "{name}");
         let found = not_read(&report);
         assert!(message.is_empty() || found.iter().any(|one| one.contains(message)), "{name} {found:?}");
+        let lists = found.iter().any(|one| one.contains("could not be read"));
+        assert_eq!(run.stderr.contains("meshctl doctor says"), lists, "{name} {}", run.stderr);
         assert!(report["input"][0]["documents"].as_u64().unwrap() >= 8, "{name}: the rest is there");
         if !message.is_empty() {
             let strict = server.run(&["-A", "--request-timeout", "800ms", "--strict-read"]);

@@ -118,9 +118,16 @@ fn read(flags: &Flags, environment: &Environment<'_>) -> Result<(Vec<PathBuf>, K
 /// the values in its words, which may be tokens.
 fn reason(error: &KubeconfigError) -> String {
     let KubeconfigError::Parse(parse) = error else { return error.to_string() };
-    let place = parse.location().map(|at| format!("line {}, column {}: ", at.line(), at.column())).unwrap_or_default();
     let said = parse.without_snippet().to_string();
-    format!("{place}{}", without_values(said.lines().next().unwrap_or_default()))
+    let said = without_values(said.lines().next().unwrap_or_default());
+    match parse.location() {
+        Some(at) => {
+            // The parser says the place too, at the end.
+            let words = said.rsplit_once(" at line ").map_or(&*said, |(words, _)| words);
+            format!("line {}, column {}: {words}", at.line(), at.column())
+        }
+        None => said,
+    }
 }
 
 /// A parser's sentence without what it quotes; the name of a field that is missing stays.
@@ -320,7 +327,7 @@ fn token_of(user: &AuthInfo) -> Option<String> {
 fn headers(user: &AuthInfo) -> Result<()> {
     let fits = |text: &str| http::HeaderValue::try_from(format!("Bearer {text}")).is_ok();
     if token_of(user).is_some_and(|token| !fits(&token)) {
-        bail!("the token is none: it has a line's end or another character that no HTTP header can carry");
+        bail!("the token has a line's end or another character that no HTTP header can carry: is it one?");
     }
     let provider = user.auth_provider.as_ref();
     for key in ["id-token", "access-token"] {

@@ -68,7 +68,8 @@ pub(super) fn from_status(status: http::StatusCode, headers: &http::HeaderMap, b
     let said = if said.is_empty() { status.canonical_reason().unwrap_or("no reason given").to_owned() } else { said };
     let refused = match status.as_u16() {
         401 => Refused::Unauthorized(said),
-        403 => Refused::Forbidden(said),
+        // `pods is forbidden: User "a" cannot list ...`: what was asked for stands before that already.
+        403 => Refused::Forbidden(said.split_once(" is forbidden: ").map_or(&*said, |(_, why)| why).to_owned()),
         404 => Refused::NotFound(said),
         410 => Refused::Gone,
         code => Refused::Status(code, said),
@@ -155,6 +156,7 @@ mod tests {
         for (code, body, want, again) in [
             (401, status("Unauthorized"), "unauthorized: Unauthorized", false),
             (403, status("pods is forbidden"), "forbidden: pods is forbidden", false),
+            (403, status("pods is forbidden: User a cannot"), "forbidden: User a cannot", false),
             (404, "404 page not found\n".to_owned(), "not found: 404 page not found", false),
             (410, status("too old"), "the list changed too fast to be read", false),
             (429, String::new(), "status 429: Too Many Requests", true),
