@@ -4,7 +4,7 @@
 //! refused would look complete, offline.
 
 use crate::cli::MeshArgs;
-use crate::location::Location;
+use crate::location::{Location, Sources};
 use crate::model::Version;
 use crate::model::kinds::{KINDS, List};
 use crate::model::load::{Input, Unseen};
@@ -33,7 +33,8 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
     let mut unseen = Vec::new();
     let mut env = Vec::new();
     let mut all = false;
-    let mut planes = Vec::new();
+    let mut reads = Vec::new();
+    let mut releases = Vec::new();
     for document in &input.documents {
         let at = |node: Node<'_>| input.sources.location(node.span().source, node.span().start);
         let Some(said) = said(document) else { continue };
@@ -41,12 +42,18 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
             Ok(found) => {
                 env.extend(environment(&found.env, &found.elsewhere, mesh, &at(said), &mut unseen));
                 unseen.extend(found.unseen.into_iter().filter(|one| asked(one, mesh, lint)));
-                recorded.mesh.root_namespace = recorded.mesh.root_namespace.or(found.root_namespace);
-                recorded.mesh.istio_version = recorded.mesh.istio_version.or(found.version);
+                let here = |source: crate::location::SourceId| source == document.source;
+                let documents =
+                    input.documents.iter().filter(|one| here(one.source) && self::said(one).is_none()).count();
+                let there = documents + input.broken.iter().filter(|one| here(one.source)).count();
+                if let Some(objects) = found.objects.filter(|objects| *objects > there as u64) {
+                    let why = format!("the snapshot is cut off: it says {objects} objects, and {there} are there");
+                    unseen.push(anything(why, at(said)));
+                }
+                releases.push((found.root_namespace, found.version));
                 all |= found.namespaces.is_empty();
                 recorded.namespaces.extend(found.namespaces);
-                planes.extend(found.plane);
-                planes.extend(recorded.mesh.root_namespace.clone());
+                reads.extend(found.read);
             }
             Err(why) => unseen.push(anything(format!("the snapshot cannot be read: {why}"), at(said))),
         }
@@ -57,11 +64,20 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
             unseen.push(anything("what the snapshot says of itself cannot be read".to_owned(), at));
         }
     }
+    if let Some((first, at)) = releases.first().cloned().zip(input.documents.iter().find_map(said_at(&input.sources))) {
+        if releases.iter().any(|other| *other != first) {
+            let why = "several snapshots differ in the root namespace or the version of Istio: judge them one by one";
+            unseen.push(anything(why.to_owned(), at));
+        }
+        let (root, version) = first;
+        recorded.mesh.root_namespace = recorded.mesh.root_namespace.or(root);
+        recorded.mesh.istio_version = recorded.mesh.istio_version.or(version);
+    }
     input.unseen.extend(unseen);
     if all {
         recorded.namespaces.clear();
     } else if !recorded.namespaces.is_empty() {
-        input.read_namespaces = recorded.namespaces.iter().cloned().chain(planes).collect();
+        input.read_namespaces = recorded.namespaces.iter().cloned().chain(reads).collect();
     }
     // The last of two values counts.
     env.append(&mut recorded.mesh.istiod_env);
@@ -120,8 +136,14 @@ const SHARED: &str = "SHARED_MESH_CONFIG";
 /// The root of a document that is one of ours.
 fn said(document: &Document) -> Option<Node<'_>> {
     let root = document.tree.root();
-    let api = root.get("apiVersion")?.as_str()?;
-    api.starts_with("meshctl.io/").then_some(root)
+    let api = root.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+    let nameless = api.is_empty() && root.get("kind").and_then(Node::as_str) == Some(KIND);
+    (nameless || api.to_ascii_lowercase().starts_with("meshctl.io/")).then_some(root)
+}
+
+/// The place of a document that is one of ours.
+fn said_at(sources: &Sources) -> impl FnMut(&Document) -> Option<Location> + '_ {
+    |document| said(document).map(|node| sources.location(node.span().source, node.span().start))
 }
 
 fn anything(reason: String, at: Location) -> Unseen {
@@ -141,12 +163,23 @@ fn asked(unseen: &Unseen, mesh: &MeshArgs, lint: bool) -> bool {
     (lint || !only_lint) && !given
 }
 
+/// A key that is not known may say anything, also one that is only misspelt.
+fn known(node: Node<'_>, place: &str, keys: &[&str]) -> Result<(), String> {
+    let mut names = node.entries().map(|(key, _)| key.text().unwrap_or_default());
+    match names.find(|name| !keys.contains(&&**name)) {
+        Some(other) => Err(format!("{place}.{other} is not known to this version")),
+        None => Ok(()),
+    }
+}
+
 /// One document.
 #[derive(Debug, Default)]
 struct Found {
     namespaces: Vec<String>,
-    /// The control plane's, which is read whatever is asked for.
-    plane: Option<String>,
+    /// Those that were read for it: with that of the control plane and the root namespace.
+    read: Vec<String>,
+    /// How many objects follow.
+    objects: Option<u64>,
     root_namespace: Option<String>,
     /// The control plane's release.
     version: Option<String>,
@@ -169,10 +202,21 @@ fn read(root: Node<'_>, at: &dyn Fn(Node<'_>) -> Location) -> Result<Found, Stri
         let found: Option<Vec<String>> = items.collect();
         found.filter(|_| list.kind() == Kind::Seq).ok_or_else(|| format!("spec.{path} is no list of texts"))
     };
+    known(spec, "spec", &["cluster", "meshctl", "namespaces", "readNamespaces", "controlPlane", "objects", "unseen"])?;
+    if let Some(plane) = spec.get("controlPlane") {
+        let keys = ["namespace", "revision", "version", "rootNamespace", "environment", "environmentElsewhere"];
+        known(plane, "spec.controlPlane", &keys)?;
+    }
     let plane = |key: &str| word(spec.get("controlPlane")?, key);
+    let objects = spec
+        .get("objects")
+        .map(|count| count.text().and_then(|text| text.parse().ok()).ok_or("spec.objects is no number"));
+    let mut read = words("readNamespaces")?;
+    read.extend(plane("namespace"));
     let mut found = Found {
         namespaces: words("namespaces")?,
-        plane: plane("namespace"),
+        read,
+        objects: objects.transpose()?,
         root_namespace: plane("rootNamespace"),
         version: plane("version").filter(|text| is_release(text)),
         env: words("controlPlane.environment")?,
@@ -264,12 +308,23 @@ mod tests {
             &format!("{HEAD}spec: {{unseen: [{{kind: Pod}}]}}\n"),
             &format!("{HEAD}spec: {{unseen: [], namespaces: 5}}\n"),
             &format!("{HEAD}spec: {{unseen: [\n"),
+            &format!("{HEAD}spec: {{unseen: [], namespace: [a]}}\n"),
+            &format!("{HEAD}spec: {{unseen: [], controlPlane: {{env: [A=b]}}}}\n"),
+            &format!("{HEAD}spec: {{unseen: [], objects: many}}\n"),
+            &format!("{HEAD}spec: {{unseen: [], objects: 2}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\n"),
+            "apiVersion: Meshctl.io/v1\nkind: Snapshot\nspec: {unseen: []}\n",
+            "kind: Snapshot\nspec: {unseen: []}\n",
+            &format!(
+                "{HEAD}spec: {{unseen: [], controlPlane: {{rootNamespace: a}}}}\n---\n{HEAD}spec: {{unseen: []}}\n"
+            ),
         ] {
             let (_, unseen) = taken(text, &MeshArgs::default(), false);
             assert_eq!(unseen.len(), 1, "{text}");
         }
-        let (_, unseen) = taken(&format!("{HEAD}spec: {{unseen: []}}\n"), &MeshArgs::default(), false);
-        assert!(unseen.is_empty());
+        for rest in ["", ", objects: 1}\n---\napiVersion: v1\nkind: Pod\nmetadata: {name: a}\n#"] {
+            let (_, unseen) = taken(&format!("{HEAD}spec: {{unseen: []{rest}}}\n"), &MeshArgs::default(), false);
+            assert!(unseen.is_empty(), "{unseen:?}");
+        }
         let (_, unseen) = taken("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n", &MeshArgs::default(), false);
         assert!(unseen.is_empty());
     }

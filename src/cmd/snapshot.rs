@@ -23,6 +23,7 @@ mod with_cluster {
     use crate::cmd::cluster::{self, Ask};
     use crate::cmd::progress::Progress;
     use crate::cmd::recorded::{API, KIND};
+    use crate::cmd::unless_closed;
     use crate::input::cluster::{self as input, Facts, Fetched};
     use crate::input::keep::Keep;
     use crate::model::load::Unseen;
@@ -90,7 +91,7 @@ mod with_cluster {
                 let text = format!("wrote {} to {}", count(objects.len(), "object"), path.display());
                 writeln!(io.stderr, "meshctl: {}", escape(&text))?;
             }
-            None => write(&asked, root, &facts, &unseen, &objects, &mut io.stdout)?,
+            None => unless_closed(write(&asked, root, &facts, &unseen, &objects, &mut io.stdout))?,
         }
         for one in unseen.iter().take(SHOWN) {
             writeln!(io.stderr, "meshctl: not read: {}", escape(&one.reason))?;
@@ -174,7 +175,7 @@ mod with_cluster {
     }
 
     /// The document of our own: what is true of the mesh, and what was not seen.
-    fn head(asked: &[String], root: Option<&str>, facts: &Facts, unseen: &[Unseen]) -> Value {
+    fn head(asked: &[String], root: Option<&str>, facts: &Facts, unseen: &[Unseen], objects: usize) -> Value {
         let plane = &facts.control_plane;
         let mut control = json!({"namespace": plane.namespace, "revision": plane.revision});
         let mut add = |key: &str, value: Value| control.as_object_mut().map(|map| map.insert(key.to_owned(), value));
@@ -201,7 +202,8 @@ mod with_cluster {
             "apiVersion": API, "kind": KIND,
             "spec": {
                 "cluster": facts.name, "meshctl": env!("CARGO_PKG_VERSION"), "namespaces": asked,
-                "controlPlane": control, "unseen": unseen.collect::<Vec<_>>(),
+                "readNamespaces": facts.namespaces.clone().unwrap_or_default(), "controlPlane": control,
+                "objects": objects, "unseen": unseen.collect::<Vec<_>>(),
             },
         })
     }
@@ -223,7 +225,7 @@ mod with_cluster {
         for one in unseen {
             writeln!(out, "# - {}", escape(&one.reason))?;
         }
-        document(&head(asked, root, facts, unseen), &mut out)?;
+        document(&head(asked, root, facts, unseen, objects.len()), &mut out)?;
         for object in objects {
             writeln!(out, "---")?;
             document(object, &mut out)?;

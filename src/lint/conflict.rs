@@ -112,7 +112,7 @@ fn spoken(step: &Because, cause: &Cause, lint: &Lint<'_>) -> String {
 /// What the server demands, and by which policy.
 fn demanded(step: &Because, cell: &Cell, front: Option<Front>) -> String {
     let by = match (&step.object, &step.at) {
-        (Some(object), Some(at)) => format!("{object} at {}:{}: ", at.file, at.line),
+        (Some(object), Some(at)) => format!("{object} at {}: ", at.line_words()),
         (Some(object), None) => format!("{object}: "),
         _ => String::new(),
     };

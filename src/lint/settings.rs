@@ -1,6 +1,6 @@
 //! What the user wants to see: which rules, how severe, how sure.
 
-use crate::finding::{Code, Confidence, DUPLICATE_KEY, Finding, Severity, UNPARSABLE_DOCUMENT};
+use crate::finding::{Code, Confidence, DUPLICATE_KEY, Finding, NOT_READ, Severity, UNPARSABLE_DOCUMENT};
 use std::collections::BTreeMap;
 
 /// What is said of one rule.
@@ -51,9 +51,9 @@ impl Settings {
     }
 
     /// Whether a finding is shown. What is selected by a flag is shown although the file disables it. That a document
-    /// could not be read is shown whatever is selected: nothing could be looked for in it.
+    /// could not be read, or a cluster's list, is shown whatever is selected: nothing could be looked for in it.
     pub(super) fn shows(&self, finding: &Finding) -> bool {
-        if [&UNPARSABLE_DOCUMENT, &DUPLICATE_KEY].iter().any(|code| std::ptr::eq(*code, finding.code)) {
+        if [&UNPARSABLE_DOCUMENT, &DUPLICATE_KEY, &NOT_READ].iter().any(|code| std::ptr::eq(*code, finding.code)) {
             return true;
         }
         let listed = |list: &[&'static Code]| list.iter().any(|code| std::ptr::eq(*code, finding.code));

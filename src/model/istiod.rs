@@ -1,6 +1,8 @@
-//! What istiod's own Deployments say of a mesh: which revisions there are, and the domain of Kubernetes services.
+//! What istiod's own Deployments say of a mesh: revisions, version, environment, and the domain of Kubernetes services.
 
+use super::mesh_config::{IstiodEnv, Options};
 use super::read::Raw;
+use super::version::Version;
 use crate::yaml::{Document, Node};
 use std::collections::BTreeSet;
 
@@ -16,6 +18,18 @@ pub(super) struct Istiod {
     pub revision: Box<str>,
     /// Argument `--domain`; as an error where it is no name, for one, because it comes from a variable.
     domain: Result<Box<str>, Box<str>>,
+    own: Own,
+}
+
+/// Version and environment of one istiod, as far as they decide something.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Own {
+    /// From the tag of its image.
+    pub version: Option<Version>,
+    /// Variables, as `NAME=VALUE`; of a name the last counts.
+    pub env: Vec<String>,
+    /// Variables whose values stand elsewhere; `envFrom` for any.
+    elsewhere: Vec<String>,
 }
 
 /// The Deployments that Istio's charts and operators make: labelled `app: istiod`.
@@ -32,17 +46,47 @@ fn read(number: usize, root: Node<'_>) -> Option<Istiod> {
     let labels = root.find("metadata.labels")?;
     labels.get("app").and_then(Node::as_str).filter(|app| *app == "istiod")?;
     let revision = labels.get("istio.io/rev").and_then(Node::as_str).filter(|revision| !revision.is_empty());
-    Some(Istiod { number, revision: revision.unwrap_or("default").into(), domain: domain_of(root) })
+    let container = container_of(root);
+    let (domain, own) = (domain_of(container), container.map(own_of).unwrap_or_default());
+    Some(Istiod { number, revision: revision.unwrap_or("default").into(), domain, own })
 }
 
-/// The last of several counts, as with every flag of pilot-discovery (`pflag`).
-fn domain_of(root: Node<'_>) -> Result<Box<str>, Box<str>> {
+/// The container `discovery`, else the first.
+fn container_of(root: Node<'_>) -> Option<Node<'_>> {
     let containers = root.find("spec.template.spec.containers");
     let all: Vec<Node<'_>> = containers.into_iter().flat_map(Node::items).collect();
     let discovery = |one: &Node<'_>| one.get("name").and_then(Node::as_str) == Some("discovery");
-    let Some(container) = all.iter().copied().find(discovery).or(all.first().copied()) else {
-        return Ok(DOMAIN.into());
-    };
+    all.iter().copied().find(discovery).or(all.first().copied())
+}
+
+fn own_of(container: Node<'_>) -> Own {
+    let decides = |pair: &str| !pair.ends_with('=') && IstiodEnv::default().set(pair).is_ok();
+    let tag = container.get("image").and_then(Node::as_str).and_then(|image| {
+        let name = image.split('@').next()?.rsplit('/').next()?;
+        name.split_once(':').map(|(_, tag)| tag)
+    });
+    let mut own = Own { version: tag.and_then(|tag| tag.parse().ok()), ..Own::default() };
+    if container.get("envFrom").is_some_and(|list| list.items().next().is_some()) {
+        own.elsewhere.push("envFrom".to_owned());
+    }
+    for variable in container.get("env").into_iter().flat_map(Node::items) {
+        let Some(name) = variable.get("name").and_then(Node::text) else { continue };
+        match variable.get("value").and_then(Node::text) {
+            // A reference to another variable (Kubernetes, dependent environment variables).
+            Some(value) if !value.contains("$(") => {
+                own.env.extend(Some(format!("{name}={value}")).filter(|one| decides(one)))
+            }
+            None if variable.get("valueFrom").is_none() => {}
+            _ if decides(&format!("{name}=true")) => own.elsewhere.push(name.into_owned()),
+            _ => {}
+        }
+    }
+    own
+}
+
+/// The last of several counts, as with every flag of pilot-discovery (`pflag`).
+fn domain_of(container: Option<Node<'_>>) -> Result<Box<str>, Box<str>> {
+    let Some(container) = container else { return Ok(DOMAIN.into()) };
     let lists = ["command", "args"].into_iter().filter_map(|key| container.get(key));
     let mut words = lists.flat_map(Node::items).map(|word| word.text().unwrap_or_default());
     let mut domain = DOMAIN.to_owned();
@@ -64,13 +108,47 @@ pub(super) fn only_revision(istiods: &[Istiod]) -> Option<&str> {
     all.first().copied().filter(|_| all.len() == 1)
 }
 
+/// Those of the revision that is judged.
+fn judged<'a>(istiods: &'a [Istiod], revision: Option<&str>) -> Vec<&'a Istiod> {
+    let judged = only_revision(istiods).filter(|_| revision.is_none()).or(revision).unwrap_or("default");
+    istiods.iter().filter(|istiod| &*istiod.revision == judged).collect()
+}
+
+/// Version and environment of the judged one; `None` without istiod. What the user says of it takes its place.
+///
+/// # Errors
+/// Which object leaves it open, and why.
+pub(super) fn own<'a>(istiods: &'a [Istiod], options: &Options) -> Result<Option<&'a Own>, (usize, String)> {
+    let of_it = judged(istiods, options.revision.as_deref());
+    let Some(first) = of_it.first() else { return Ok(None) };
+    let typed = |name: &str| options.env.given.iter().any(|pair| pair.split('=').next() == Some(name));
+    // Of variables that the user gives nothing else matters.
+    let open = |own: &Own| Own {
+        version: own.version.filter(|_| options.version.is_none()),
+        env: own.env.iter().filter(|pair| !pair.split('=').next().is_some_and(typed)).cloned().collect(),
+        elsewhere: own.elsewhere.iter().filter(|name| !typed(name)).cloned().collect(),
+    };
+    if let Some(other) = of_it.iter().find(|other| open(&other.own) != open(&first.own)) {
+        return Err((other.number, "istiods of one revision differ in their image or environment".to_owned()));
+    }
+    match first.own.elsewhere.iter().find(|name| !typed(name)).map(String::as_str) {
+        Some("envFrom") if options.env.given.is_empty() => {
+            let flag = "pass --istiod-env NAME=VALUE for what they set, CLUSTER_ID=Kubernetes if nothing";
+            Err((first.number, format!("istiod takes variables from elsewhere (envFrom): {flag}")))
+        }
+        Some(name) if name != "envFrom" => {
+            Err((first.number, format!("istiod takes {name} from elsewhere: pass --istiod-env {name}=VALUE")))
+        }
+        _ => Ok(Some(&first.own)),
+    }
+}
+
 /// The domain that the judged one sets; `None` without istiod.
 ///
 /// # Errors
 /// Which object leaves it open, and why.
 pub(super) fn domain(istiods: &[Istiod], revision: Option<&str>) -> Result<Option<String>, (usize, String)> {
-    let judged = only_revision(istiods).filter(|_| revision.is_none()).or(revision).unwrap_or("default");
-    let mut of_it: Vec<&Istiod> = istiods.iter().filter(|istiod| &*istiod.revision == judged).collect();
+    let mut of_it = judged(istiods, revision);
     if of_it.is_empty() {
         of_it = istiods.iter().collect();
     }
@@ -92,6 +170,7 @@ pub(super) fn domain(istiods: &[Istiod], revision: Option<&str>) -> Result<Optio
 
 #[cfg(test)]
 mod tests {
+    use crate::model::Version;
     use crate::model::load_text;
     use crate::model::mesh_config::Options;
 
@@ -130,6 +209,38 @@ mod tests {
                 }
                 None => assert!(mesh.taints.iter().any(|one| one.reason.contains("--domain")), "{istiods:?}"),
             }
+        }
+    }
+
+    #[test]
+    fn image_and_environment_count_unless_the_user_says_otherwise() {
+        let istiod = |name: &str, image: &str, env: &str| {
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}, namespace: istio-system, labels: {{app: istiod}}}}\n\
+                 spec: {{template: {{spec: {{containers: [{{name: discovery, image: {image:?}, {env}}}]}}}}}}\n---\n"
+            )
+        };
+        let ignore = "env: [{name: PILOT_IGNORE_RESOURCES, value: '*.istio.io'}, {name: POD_NAME, valueFrom: {}}]";
+        let elsewhere = "env: [{name: PILOT_IGNORE_RESOURCES, valueFrom: {}}]";
+        let from = "envFrom: [{configMapRef: {name: a}}]";
+        let one = |image: &str, env: &str| istiod("istiod", image, env);
+        for (text, typed, version, ignored, taints) in [
+            (one("x:5000/istio/pilot:1.20.3@sha256:a", ignore), None, Version::one(20), 1, 0),
+            (one("pilot", ""), None, Version::NEWEST, 0, 0),
+            (one("pilot:latest", ignore), Some("PILOT_IGNORE_RESOURCES="), Version::NEWEST, 0, 0),
+            (one("pilot:1.20", elsewhere), None, Version::NEWEST, 0, 1),
+            (one("pilot:1.20", elsewhere), Some("PILOT_IGNORE_RESOURCES=a.b"), Version::one(20), 1, 0),
+            (one("pilot:1.20", from), None, Version::NEWEST, 0, 1),
+            (one("pilot:1.20", from), Some("CLUSTER_ID=Kubernetes"), Version::one(20), 0, 0),
+            (one("pilot:1.20", "") + &istiod("other", "pilot:1.21", ""), None, Version::NEWEST, 0, 1),
+            (one("pilot:1.20", "") + &istiod("other", "pilot:1.20", ignore), None, Version::NEWEST, 0, 1),
+            (one("pilot:1.20", ignore) + &istiod("other", "pilot:1.20", ignore), None, Version::one(20), 1, 0),
+        ] {
+            let mut options = Options::default();
+            typed.map(|pair| options.env.set(pair)).transpose().unwrap();
+            let mesh = load_text(&*text, options);
+            let found = (mesh.version, mesh.options.env.ignored.len(), mesh.taints.len());
+            assert_eq!(found, (version, ignored, taints), "{text} {typed:?}");
         }
     }
 

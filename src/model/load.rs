@@ -109,10 +109,12 @@ pub fn load_input(input: Input, mut options: Options) -> Mesh {
     let (objects, items, pending) = (Vec::new(), Vec::new(), Vec::new());
     let mut loader = Loader { sources, documents, options, istiods, findings, objects, items, pending };
     loader.take(reads, &raws);
-    loader.pend_domain(unclear);
+    loader.pend_istiod(unclear);
     loader.pend_broken(&broken);
     loader.pend_unseen(unseen);
-    Mesh { strangers, read_namespaces, ..loader.finish(inputs) }
+    let mut mesh = Mesh { strangers, read_namespaces, ..loader.finish(inputs) };
+    mesh.taint_unread_root();
+    mesh
 }
 
 fn read_all(raws: &[Raw], documents: &[Document], options: &Options) -> Vec<Read> {
@@ -180,15 +182,15 @@ struct Loader {
     pending: Vec<Pending>,
 }
 
-/// istiod's environment: what the control plane's object sets, and over it what the user says.
-fn environment(plane: &openshift::Plane, given: &IstiodEnv) -> IstiodEnv {
+/// istiod's environment: what the control plane's object sets, over it what its Deployment does, and over both what the
+/// user says.
+fn environment(plane: Option<&openshift::Plane>, own: &[String], given: &IstiodEnv) -> IstiodEnv {
     let mut env = IstiodEnv::default();
-    if plane.env.is_empty() {
-        return given.clone();
-    }
-    for (name, value) in &plane.env {
+    let plane = plane.into_iter().flat_map(|plane| &plane.env).map(|(name, value)| format!("{name}={value}"));
+    let said = |pair: &String| given.given.iter().any(|one| **one == **pair);
+    for pair in plane.chain(own.iter().filter(|pair| !said(pair)).cloned()) {
         // Most variables bear on nothing here, and istiod takes a value that it cannot read for the default.
-        let _ = env.set(&format!("{name}={value}"));
+        let _ = env.set(&pair);
     }
     for pair in &given.given {
         let _ = env.set(pair);
@@ -346,8 +348,8 @@ impl Loader {
         }
     }
 
-    /// Without the domain of Kubernetes services no host is certain.
-    fn pend_domain(&mut self, unclear: Option<(usize, String)>) {
+    /// Without the domain of Kubernetes services no host is certain, without istiod's environment no answer.
+    fn pend_istiod(&mut self, unclear: Option<(usize, String)>) {
         let Some((at, reason)) = unclear else { return };
         let Some(object) = self.objects.get(at).cloned() else { return };
         let place = self.place(object.document, object.node);
@@ -444,13 +446,19 @@ impl Loader {
         let plane = control.as_ref().and_then(|control| control.plane.as_ref());
         let usual = plane.map(|plane| &*plane.root).or(members).unwrap_or("istio-system");
         let root = first(&self.options.root_namespace, &config.root_namespace, usual);
+        let own = match istiod::own(&self.istiods, &self.options) {
+            Ok(own) => own.cloned().unwrap_or_default(),
+            Err(unclear) => {
+                self.pend_istiod(Some(unclear));
+                istiod::Own::default()
+            }
+        };
         let version = self.options.version.or(plane.map_or_else(
             || control.as_ref().and_then(Control::release).map(openshift::istio_of),
             |plane| plane.version,
         ));
-        if let Some(plane) = plane {
-            self.options.env = environment(plane, &self.options.env);
-        }
+        let version = version.or(own.version);
+        self.options.env = environment(plane, &own.env, &self.options.env);
         let trust_domain = first(&self.options.trust_domain, &config.trust_domain, "cluster.local");
         let version = version.unwrap_or_default();
         config.auto_mtls = version.auto_mtls(config.auto_mtls_written.then_some(config.auto_mtls));

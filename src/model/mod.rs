@@ -193,6 +193,19 @@ impl Mesh {
         crate::finding::sort(&mut self.findings);
     }
 
+    /// The policies of the root namespace speak for all: where only some namespaces were read, it has to be one of them.
+    pub(crate) fn taint_unread_root(&mut self) {
+        if self.read_namespaces.is_empty() || self.read_namespaces.contains(&*self.root) {
+            return;
+        }
+        let reason =
+            format!("the root namespace {} was not read: pass --root-namespace {} when reading", self.root, self.root);
+        let at = Location { file: format!("cluster:{}", self.root).as_str().into(), line: 1, column: 1 };
+        let help = "its policies speak for the whole mesh";
+        self.findings.push(Finding::new(&crate::finding::NOT_READ, at.clone(), reason.clone(), help));
+        self.taints.push(Taint { scope: Scope::All, reason, object: None, at });
+    }
+
     /// The namespace of a Kubernetes service's host that was not asked for.
     #[must_use]
     pub fn unread_namespace<'a>(&self, host: &'a Host) -> Option<&'a str> {

@@ -20,7 +20,7 @@ pub enum Scope {
     Client(ObjectId),
     /// Rows of gateways as servers.
     Gateways,
-    /// Which subsets are routed to; no row.
+    /// Where calls are sent, and which subsets they are sent to: rows of clients whose calls routes decide.
     Routes,
 }
 

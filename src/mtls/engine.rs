@@ -172,11 +172,13 @@ impl<'m> Engine<'m> {
         self.classes.get(number as usize)
     }
 
-    /// The route that sends calls of a class to a service somewhere else: it is what really answers (6.5).
-    pub(super) fn redirect(&self, service: &Service, class: &Class, hop: Hop) -> Option<u32> {
+    /// The route that sends calls of a class to a service somewhere else: it is what really answers (6.5). One that could
+    /// not be read may send any call anywhere.
+    pub(super) fn redirect(&self, service: &Service, class: &Class, hop: Hop) -> Option<Reason> {
         // ztunnel reads no route, a waypoint does.
         let meshed = matches!(class.proxy, Proxy::Sidecar | Proxy::Grpc) || hop != Hop::Direct;
-        self.redirects.get(&service.host).copied().filter(|_| meshed)
+        let known = self.redirects.get(&service.host).copied().map(Reason::Routed);
+        known.or(self.taints.routes.map(Reason::Taint)).filter(|_| meshed)
     }
 
     /// The way that calls of a class to a service take.
@@ -292,6 +294,10 @@ impl<'m> Engine<'m> {
             let Some(found) = self.mesh.index.hosts.get(alias).and_then(|list| list.first()) else { break };
             carrier = self.mesh.services.get(*found as usize)?;
             target = Some(*found);
+        }
+        // A host of a Kubernetes Service is the Service's first of all (2.1), which may be in a namespace that was not read.
+        if service.origin != Origin::Kubernetes && self.mesh.unread_namespace(&service.host).is_some() {
+            unknown = unknown.or(Some(Reason::UnreadNamespace(number)));
         }
         let last = target.unwrap_or(number);
         if target.is_some() {

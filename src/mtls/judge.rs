@@ -57,8 +57,8 @@ impl<'a, 'm> Judged<'a, 'm> {
             .engine
             .redirect(self.service, self.class, self.hop)
             .filter(|_| reach == Reach::Known || self.hop != Hop::Direct);
-        if let Some(route) = route {
-            return undecided(Reason::Routed(route));
+        if let Some(reason) = route {
+            return undecided(reason);
         }
         if reach != Reach::Known {
             let decision = Decision::without_cluster(reach);

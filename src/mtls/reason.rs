@@ -141,11 +141,10 @@ impl Reason {
                 "several Sidecars may govern the client: their ages, or labels of the cluster, are not in the input"
             }
             Self::UnreadNamespace(number) => {
-                let alias = mesh.services.get(number as usize).and_then(|service| service.alias.as_ref());
-                let namespace = alias.and_then(|alias| mesh.unread_namespace(alias)).unwrap_or_default();
-                return format!(
-                    "namespace {namespace}, where the ExternalName leads, was not read: -n {namespace} reads it"
-                );
+                let service = mesh.services.get(number as usize);
+                let host = service.map(|service| service.alias.as_ref().unwrap_or(&service.host));
+                let namespace = host.and_then(|host| mesh.unread_namespace(host)).unwrap_or_default();
+                return format!("namespace {namespace}, where the host leads, was not read: -n {namespace} reads it");
             }
             Self::Annotation(name) => return format!("annotation {name} is not judged"),
             Self::Routed(number) => {

@@ -417,10 +417,14 @@ impl Report for TlsReport<'_> {
             );
             lines.push(Line::plain(0, text));
         }
-        // Of a client that is named nobody else matters.
-        if !mesh.read_namespaces.is_empty() && self.filter.from.is_none() {
+        if !mesh.read_namespaces.is_empty() {
             let read: Vec<std::sync::Arc<str>> = mesh.read_namespaces.iter().map(|name| name.as_str().into()).collect();
-            let text = format!("clients of other namespaces than {} were not read (-A reads them)", names(&read));
+            // Of a client that is named no other client matters.
+            let what = if self.filter.from.is_none() { "clients and VirtualServices" } else { "VirtualServices" };
+            let text = format!(
+                "{what} of other namespaces than {} were not read (-A of the cluster reads them)",
+                names(&read)
+            );
             lines.push(Line::plain(0, text));
         }
         for note in mesh.control.iter().flat_map(|control| &control.notes) {

@@ -56,6 +56,8 @@ const SERVED: &[(&str, &str, &str, &str, bool)] = &[
     ("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices", true),
     ("security.istio.io", "v1", "PeerAuthentication", "peerauthentications", true),
     ("networking.istio.io", "v1", "DestinationRule", "destinationrules", true),
+    ("networking.istio.io", "v1", "ServiceEntry", "serviceentries", true),
+    ("networking.istio.io", "v1", "VirtualService", "virtualservices", true),
 ];
 
 fn object(api: &str, kind: &str, namespace: &str, name: &str, rest: Value) -> Value {
@@ -473,13 +475,27 @@ fn namespaces_that_were_not_asked_for_are_named() {
         let spec = json!({"type": "ExternalName", "externalName": "api.canary.svc.cluster.local", "ports": [{"name": "http", "port": 80}]});
         let mut objects = mesh();
         objects.push(object("v1", "Service", "shop", "far", json!({"spec": spec})));
+        let entry = json!({"hosts": ["near.canary.svc.cluster.local"], "location": "MESH_INTERNAL", "resolution": "STATIC",
+            "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}], "endpoints": [{"address": "10.0.0.9"}]});
+        objects.push(object("networking.istio.io/v1", "ServiceEntry", "shop", "near", json!({"spec": entry})));
         objects
     };
     let server = serve(more(), |_, _| None);
     let report = server.run(&["-n", "shop"]).json();
     assert_eq!(report["summary"]["read_namespaces"], json!(["istio-system", "shop"]));
-    let unread = "namespace canary, where the ExternalName leads, was not read";
-    assert!(report.to_string().contains(unread), "{report}");
+    let unread = "namespace canary, where the host leads, was not read";
+    for host in ["far.shop", "near.canary"] {
+        let rows: Vec<&Value> =
+            report["cells"].as_array().unwrap().iter().filter(|row| row.to_string().contains(host)).collect();
+        assert!(!rows.is_empty(), "{report}");
+        assert!(rows.iter().all(|row| row.to_string().contains(unread)), "{host} {rows:?}");
+    }
+    // Policies of another root namespace would speak for all.
+    let path = server.folder.path().join("mesh.yaml");
+    std::fs::write(&path, "rootNamespace: elsewhere\n").unwrap();
+    let other = server.run(&["-n", "shop", "--expand", "--mesh-config", path.to_str().unwrap()]).json();
+    assert!(other["cells"].as_array().unwrap().iter().all(|cell| cell["status"] == "UNKNOWN"), "{other}");
+    assert_eq!(not_read(&other).len(), 1, "{other}");
     let report = server.run(&["-A"]).json();
     assert_eq!(report["summary"].get("read_namespaces"), None);
     assert!(!report.to_string().contains(unread), "{report}");
@@ -488,8 +504,10 @@ fn namespaces_that_were_not_asked_for_are_named() {
         let mut args = vec!["tls-check", "--kubeconfig", config.to_str().unwrap(), "-n", "shop"];
         args.extend(from);
         let text = meshctl(&args, b"").stdout;
-        let line = "clients of other namespaces than istio-system, shop were not read (-A reads them)";
-        assert_eq!(text.contains(line), said, "{text}");
+        let line =
+            "VirtualServices of other namespaces than istio-system, shop were not read (-A of the cluster reads them)";
+        assert!(text.contains(line), "{text}");
+        assert_eq!(text.contains(&format!("clients and {line}")), said, "{text}");
     }
 }
 
@@ -613,6 +631,17 @@ fn what_stays_is_a_finding_and_unknown_and_the_rest_stands() {
             assert_eq!((strict.code, &*strict.stdout), (2, ""), "{name}");
             assert!(strict.stderr.contains("--strict-read: "), "{name} {}", strict.stderr);
         }
+    }
+}
+
+#[test]
+fn routes_that_were_not_read_may_send_the_calls_of_proxies_anywhere() {
+    let server = serve(mesh(), always("/virtualservices", Fault::Status(403, "", "no")));
+    let report = server.run(&["-A", "--expand"]).json();
+    let cells = report["cells"].as_array().unwrap();
+    assert!(cells.len() > 1, "{report}");
+    for cell in cells {
+        assert_eq!(cell["status"] == "UNKNOWN", cell["client"]["proxy"] == "sidecar", "{cell}");
     }
 }
 

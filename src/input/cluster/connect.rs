@@ -122,7 +122,7 @@ impl Session {
             Environment::of_process(patience, |environment| kubeconfig::config(flags, environment))?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
         let namespace = config.default_namespace.clone();
-        let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        let server = shown(&config.cluster_url);
         let client = {
             let _inside = runtime.enter();
             Client::try_from(config)
@@ -294,6 +294,13 @@ impl Session {
 /// Clocks that differ by less agree: certificates and tokens are issued with more slack.
 pub const SKEW_THAT_MATTERS: i64 = 60;
 
+/// A URL without the name and password that it may hold.
+fn shown(url: &http::Uri) -> String {
+    let Some(authority) = url.authority() else { return url.to_string() };
+    let host = authority.as_str().rsplit_once('@').map_or(authority.as_str(), |(_, host)| host);
+    format!("{}://{host}{}", url.scheme_str().unwrap_or("https"), url.path().trim_end_matches('/'))
+}
+
 /// `the server's clock is 300 s ahead of this machine's`.
 #[must_use]
 pub fn skew_words(skew: i64) -> String {
@@ -316,6 +323,17 @@ impl Drop for Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_its_password() {
+        for (url, want) in [
+            ("https://me:pw@api.example.com:6443/", "https://api.example.com:6443"),
+            ("https://api.example.com", "https://api.example.com"),
+            ("http://[::1]:80/k8s/clusters/c", "http://[::1]:80/k8s/clusters/c"),
+        ] {
+            assert_eq!(shown(&url.parse().unwrap()), want);
+        }
+    }
 
     #[test]
     fn timeouts_are_kubectl_s() {

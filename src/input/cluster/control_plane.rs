@@ -57,8 +57,14 @@ pub async fn find(
     let mut whole = false;
     if let Some(served) = served("Deployment", "apps") {
         let (pages, refused) = list::list(session, served, Some(&namespace), None).await;
-        deployments = istiods(&pages);
+        let (found, torn) = istiods(&pages);
+        deployments = found;
         whole = refused.is_none();
+        if torn && !wanted.env_given {
+            let reason =
+                format!("a Deployment of {namespace} does not decode, which may be istiod's: pass --istiod-env");
+            lists.unseen.push(plane_unseen(&namespace, reason));
+        }
         plane.deployments_read = true;
         lists.listings.push(Listing { served: served.clone(), pages });
         lists.unseen.extend(refused.map(|why| {
@@ -77,8 +83,14 @@ pub async fn find(
     if whole && let Some(why) = missing(&plane, wanted) {
         bail!("{why}");
     }
-    if let Some(istiod) = deployments.iter().find(|one| revision_of(one) == plane.revision) {
+    let judged: Vec<&Value> = deployments.iter().filter(|one| revision_of(one) == plane.revision).collect();
+    if let Some(istiod) = judged.first() {
         read_istiod(istiod, &mut plane);
+    }
+    if !agree(&judged) && !wanted.env_given {
+        let reason =
+            format!("istiods of revision {} differ in their image or environment: pass --istiod-env", plane.revision);
+        lists.unseen.push(plane_unseen(&namespace, reason));
     }
     let name = if plane.revision == "default" { "istio".to_owned() } else { format!("istio-{}", plane.revision) };
     let mut root = None;
@@ -119,11 +131,18 @@ fn missing(plane: &ControlPlane, wanted: &Wanted) -> Option<String> {
     ))
 }
 
-/// istiod's Deployments: Istio's charts and operators label them `app: istiod`.
-fn istiods(pages: &[Page]) -> Vec<Value> {
-    let texts = pages.iter().flat_map(|page| page.items.iter().filter_map(|item| page.text.get(item.range.clone())));
-    let objects = texts.filter_map(|text| serde_json::from_str::<Value>(text).ok());
-    objects.filter(|one| one.pointer("/metadata/labels/app").and_then(Value::as_str) == Some("istiod")).collect()
+/// istiod's Deployments, which Istio's charts and operators label `app: istiod`, and whether one of the list, which may be
+/// such a one, does not decode.
+fn istiods(pages: &[Page]) -> (Vec<Value>, bool) {
+    let (mut found, mut torn) = (Vec::new(), false);
+    for text in pages.iter().flat_map(|page| page.items.iter().filter_map(|item| page.text.get(item.range.clone()))) {
+        match serde_json::from_str::<Value>(text) {
+            Ok(one) if one.pointer("/metadata/labels/app").and_then(Value::as_str) == Some("istiod") => found.push(one),
+            Ok(_) => {}
+            Err(_) => torn = true,
+        }
+    }
+    (found, torn)
 }
 
 /// Taints every row, not those of one namespace.
@@ -231,6 +250,17 @@ fn no_search(wanted: &Wanted, why: &Refused) -> Vec<Unseen> {
     open.into_iter().filter(|(_, _, given, _)| !given).map(one).collect()
 }
 
+/// Whether istiods have one environment and version.
+fn agree(istiods: &[&Value]) -> bool {
+    let mut all = istiods.iter().map(|istiod| {
+        let mut one = ControlPlane::default();
+        read_istiod(istiod, &mut one);
+        (one.version, one.env, one.env_elsewhere)
+    });
+    let first = all.next();
+    all.all(|other| Some(other) == first)
+}
+
 /// Environment and version of istiod's container.
 fn read_istiod(istiod: &Value, plane: &mut ControlPlane) {
     let containers = istiod.pointer("/spec/template/spec/containers").and_then(Value::as_array);
@@ -274,7 +304,12 @@ fn tag(image: &str) -> Option<String> {
 fn root_namespace(body: &[u8]) -> Option<String> {
     let map: Value = serde_json::from_slice(body).ok()?;
     let tree = yaml::parse_text(map.pointer("/data/mesh")?.as_str()?)?;
-    tree.root().get("rootNamespace")?.as_str().filter(|name| !name.is_empty()).map(str::to_owned)
+    let root = tree.root();
+    root.get("rootNamespace")
+        .or(root.get("root_namespace"))?
+        .as_str()
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ pub(super) fn from_status(status: http::StatusCode, headers: &http::HeaderMap, b
         401 => Refused::Unauthorized(said),
         // `pods is forbidden: User "a" cannot list ...`: what was asked for stands before that already.
         403 => Refused::Forbidden(said.split_once(" is forbidden: ").map_or(&*said, |(_, why)| why).to_owned()),
-        404 => Refused::NotFound(said),
+        404 if is_status(body) => Refused::NotFound(said),
         410 => Refused::Gone,
         code => Refused::Status(code, said),
     };
@@ -78,6 +78,12 @@ pub(super) fn from_status(status: http::StatusCode, headers: &http::HeaderMap, b
     // What the server cannot do at all (501, 505 and above) it cannot do later either.
     let again = matches!(status.as_u16(), 429 | 500 | 502..=504);
     Failure { refused, again, after: after.map(Duration::from_secs) }
+}
+
+/// Whether the API server itself says so. A proxy on the way, or a path that nobody serves, knows nothing of an object.
+fn is_status(body: &[u8]) -> bool {
+    let status: Option<serde_json::Value> = serde_json::from_slice(body).ok();
+    status.is_some_and(|status| status.get("kind").and_then(|kind| kind.as_str()) == Some("Status"))
 }
 
 /// The sentence of a `Status`, or the beginning of any other text, on one line.
@@ -157,7 +163,8 @@ mod tests {
             (401, status("Unauthorized"), "unauthorized: Unauthorized", false),
             (403, status("pods is forbidden"), "forbidden: pods is forbidden", false),
             (403, status("pods is forbidden: User a cannot"), "forbidden: User a cannot", false),
-            (404, "404 page not found\n".to_owned(), "not found: 404 page not found", false),
+            (404, status("no such pod"), "not found: no such pod", false),
+            (404, "404 page not found\n".to_owned(), "status 404: 404 page not found", false),
             (410, status("too old"), "the list changed too fast to be read", false),
             (429, String::new(), "status 429: Too Many Requests", true),
             (500, "a\n\n  b".to_owned(), "status 500: a b", true),
