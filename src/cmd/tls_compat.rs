@@ -63,6 +63,11 @@ pub fn run(compat: TlsCompat, args: &TlsCheck, io: &mut Io<'_>) -> Result<Exit> 
                 "checked 1 pilot instances and found no authentication info for {name}.{namespace}, check proxy status"
             ),
         };
+        // Standard error has what could not be read here too: that may be why the pod is not there.
+        for finding in &mesh.findings {
+            let (at, said) = (finding.at.to_string(), finding.said());
+            writeln!(io.stderr, "{}: {}[{}] {}", escape(&at), finding.severity, finding.code.code, escape(&said))?;
+        }
         return refuse(version, &text, io);
     }
     let client = client.flatten();
@@ -158,4 +163,33 @@ fn truth(
         Exit::Nothing => Exit::Clean,
         exit => exit,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::cmd::Io;
+
+    #[test]
+    fn what_does_not_parse_is_said_where_the_pod_is_not_found() {
+        for (compat, pod) in [("istioctl-1.1", "cli.shop"), ("istioctl-1.3", "cli.shop"), ("istioctl-1.5", "cli")] {
+            let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+            let mut io = Io {
+                stdin: Box::new(&b"kind: [broken"[..]),
+                stdout: &mut stdout,
+                stderr: &mut stderr,
+                width: None,
+                colour: false,
+                stderr_is_terminal: false,
+            };
+            let args = ["meshctl", "tls-check", "-f", "-", "--compat", compat, pod];
+            let code = crate::cmd::run(args.map(Into::into), &mut io).code();
+            let said = String::from_utf8(stderr).unwrap();
+            assert_eq!((code, stdout.len()), (1, 0), "{said}");
+            let lines: Vec<&str> = said.lines().collect();
+            assert!(
+                matches!(lines[..], [first, last] if first.contains("error[MC0001]") && last.starts_with("Error: ")),
+                "{said}"
+            );
+        }
+    }
 }

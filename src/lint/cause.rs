@@ -524,8 +524,7 @@ impl Cause {
     #[must_use]
     pub fn mend(&self, matrix: &Matrix<'_>) -> String {
         let Some((rows, row, cell, _)) = self.sample(matrix) else { return String::new() };
-        let front = endpoint_of(rows, row, cell).map(|endpoint| endpoint.front);
-        mend_at(matrix, row, cell, &self.port_words(matrix, cell.outcome.failure), front)
+        mend_at(matrix, rows, row, cell, &self.port_words(matrix, cell.outcome.failure))
     }
 
     /// The symptom: what fails, and where the server's mode is set.

@@ -255,8 +255,7 @@ impl Mesh {
             }
             let metas = self.workloads.iter().map(|w| &w.meta).chain(self.services.iter().map(|s| &s.meta));
             let names: BTreeSet<&Arc<str>> = metas.map(|meta| &meta.namespace).collect();
-            for name in names.into_iter().filter(|name| members.unclear(name)) {
-                let reason = format!("memberSelectors decide on namespace {name}, which is not in the input");
+            for (name, reason) in names.into_iter().filter_map(|name| Some((name, members.unclear(name)?))) {
                 doubts.push((Scope::Namespace(name.clone()), of_plane, whole.clone(), reason));
             }
         }

@@ -74,7 +74,9 @@ pub fn mesh_namespaces(mesh: &Mesh) -> BTreeSet<Arc<str>> {
     let with_proxy = with_proxy.map(|w| w.meta.namespace.clone());
     if let Some(members) = mesh.control.as_ref().and_then(|control| control.members.as_ref()) {
         let of_workloads = mesh.workloads.iter().map(|w| &w.meta.namespace);
-        let inside = of_workloads.filter(|ns| members.has(ns) || **ns == members.plane).cloned();
+        let inside = of_workloads
+            .filter(|ns| members.has(ns) || **ns == members.plane || members.unclear(ns).is_some())
+            .cloned();
         return inside.chain(with_proxy).collect();
     }
     let labelled = mesh.namespaces.values().filter(|ns| {

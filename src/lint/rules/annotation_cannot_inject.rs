@@ -59,7 +59,9 @@ fn maistra(lint: &Lint<'_>, release: Release, out: &mut Out<'_>) {
     let confidence = if members.assumed { Confidence::Low } else { Confidence::Medium };
     let reads_label = release >= Release::new(2, 2);
     for workload in lint.mesh.workloads.iter().filter(|w| !w.live && w.shown.is_none()) {
-        let Some(pod) = Pod::of(lint, workload) else { continue };
+        let Some(pod) = Pod::of(lint, workload).filter(|_| members.unclear(&workload.meta.namespace).is_none()) else {
+            continue;
+        };
         let (label, annotation) = (workload.labels.get(INJECT), workload.annotations.get(INJECT));
         let yes = |word: Option<&str>| word.is_some_and(says_yes);
         let injected = workload.proxy != Proxy::None;

@@ -24,6 +24,7 @@ pub(in crate::lint) fn report(mesh: &Mesh, out: &mut Out<'_>) {
         let Some(object) = mesh.object_ref(policy.meta.id) else { continue };
         let today = today(mesh, policy);
         let none = match policy.peer {
+            _ if never(policy) => ", and before that only the one called default counted: it was never in force",
             None => "; without a peer mtls it meant: no mutual TLS",
             Some(_) => "",
         };
@@ -35,6 +36,11 @@ pub(in crate::lint) fn report(mesh: &Mesh, out: &mut Out<'_>) {
     }
 }
 
+/// Whether a policy did nothing when Istio still read it: mesh-wide, and not called `default` (4.1).
+fn never(policy: &AuthnPolicy) -> bool {
+    policy.reach == Reach::Mesh && &*policy.meta.name != "default"
+}
+
 /// What takes the place of a policy, and whether the input holds what that hangs on.
 struct Today {
     help: String,
@@ -42,6 +48,9 @@ struct Today {
 }
 
 fn today(mesh: &Mesh, policy: &AuthnPolicy) -> Today {
+    if never(policy) {
+        return Today { help: "delete it: it did nothing, so nothing takes its place".to_owned(), sure: true };
+    }
     let (name, mode) = (&policy.meta.name, policy.mode.word());
     if policy.reach == Reach::Mesh {
         let spec = format!("{{mtls: {{mode: {mode}}}}}");
@@ -195,6 +204,16 @@ mod tests {
             let found = findings(&text, &CODE);
             assert_eq!(found.len(), 1, "{text}");
             assert!(found[0].help.contains(want), "{want} in {}", found[0].help);
+        }
+        for (text, word) in [
+            (old("MeshPolicy", "", "{peers: [{mtls: {}}]}"), "strict"),
+            (old("ServiceMeshPolicy", ", namespace: cp", "{}"), "x"),
+        ] {
+            let found = findings(&text.replace("name: default", &format!("name: {word}")), &CODE);
+            assert_eq!(found.len(), 1, "{text}");
+            let said = format!("{}; {}", found[0].message, found[0].help);
+            assert!(said.contains("never in force; delete it") && !said.contains("mutual TLS"), "{said}");
+            assert!(!said.contains("PeerAuthentication"), "{said}");
         }
         assert_eq!(places(&old("Policy", shop, port), &CODE), ["apiVersion error medium"]);
         assert_eq!(places(&(old("Policy", shop, port) + &web), &CODE), ["apiVersion error high"]);

@@ -19,8 +19,13 @@ pub(in crate::model) fn maistra(subject: Subject<'_>, control: &Control, release
     }
     if !own && !members.has(namespace) {
         let of = &members.plane;
-        let why = format!("namespace {namespace} is no member of the mesh of control plane namespace {of}");
-        return Injection { assumed: members.assumed, ..decided(false, why) };
+        let unread = members.unread(namespace).map_or_else(String::new, |unread| format!(": {unread}"));
+        let open = members.unclear(namespace);
+        let assumed = members.assumed || open.is_some();
+        let why = open.unwrap_or_else(|| {
+            format!("namespace {namespace} is no member of the mesh of control plane namespace {of}{unread}")
+        });
+        return Injection { assumed, ..decided(false, why) };
     }
     let label = |key: &str| subject.namespace_labels.and_then(|labels| labels.get(key));
     let stops = [

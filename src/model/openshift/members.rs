@@ -71,6 +71,12 @@ pub struct Members {
     all: bool,
     /// Nothing in the input says who is a member.
     pub assumed: bool,
+    /// Rolls, members and labels of the input speak of other control planes only: nobody knows who belongs to this one.
+    silent: bool,
+    /// A roll of this control plane's namespace that the operator does not read, in words.
+    unread_roll: Option<String>,
+    /// Why the ServiceMeshMember of a namespace does not make it a member, in words.
+    unread_members: BTreeMap<Arc<str>, String>,
     /// What `assumed` means.
     assume: bool,
     /// `memberSelectors`: of namespaces that the input does not have nobody knows whether they are selected.
@@ -102,13 +108,26 @@ impl Members {
             let labels = Labels::new([("istio-injection".into(), "enabled".into())]);
             members.select(found, &[NamespaceSelector { labels, expressions: Vec::new() }]);
         }
-        for member in found.members.iter().filter(|member| &*member.meta.name == "default") {
+        // What speaks of this control plane, also where the operator does not take it.
+        let mut spoken = own.is_some() || (wide && release >= Release::new(2, 4));
+        for roll in found.rolls.iter().filter(|roll| roll.meta.namespace == home && own.is_none()) {
+            spoken = true;
+            let words = || format!("ServiceMeshMemberRoll {} is not called default", roll.meta.slash());
+            members.unread_roll.get_or_insert_with(words);
+        }
+        for member in &found.members {
             let (to, at) = (&*member.plane.0, &*member.plane.1);
+            let (namespace, called) = (&member.meta.namespace, &*member.meta.name == "default");
+            spoken |= *at == *home;
             // A control plane is one for its namespace; of the same namespace another name is a mistake, and no member.
-            if *at == *home && name.is_none_or(|name| name == to) {
-                members.names.insert(member.meta.namespace.clone());
-            } else if *at != *home {
-                members.foreign.insert(member.meta.namespace.clone(), (member.meta.id, at.into()));
+            if called && *at == *home && name.is_none_or(|name| name == to) {
+                members.names.insert(namespace.clone());
+            } else if called && *at != *home {
+                members.foreign.insert(namespace.clone(), (member.meta.id, at.into()));
+            } else if *at == *home {
+                let why = if called { format!("names control plane {to}") } else { "is not called default".to_owned() };
+                let words = format!("ServiceMeshMember {} {why}", member.meta.slash());
+                members.unread_members.insert(namespace.clone(), words);
             }
         }
         let labelled = found.namespaces.iter().filter_map(|object| Some((object, object.meta.labels.get(LABEL)?)));
@@ -120,8 +139,10 @@ impl Members {
                 members.foreign.insert(namespace.clone(), (object.meta.id, of.into()));
             }
         }
-        let said = own.is_some() || !members.names.is_empty() || (wide && release >= Release::new(2, 4));
-        members.assumed = !said;
+        spoken |= !members.names.is_empty();
+        // Only an input without any of these may leave it out because it holds no objects of this kind at all (8.4).
+        let none = found.rolls.is_empty() && found.members.is_empty() && members.foreign.is_empty();
+        (members.assumed, members.silent) = (none && !spoken, !none && !spoken);
         for roll in rolls().filter(|roll| roll.meta.namespace != home) {
             let of = (roll.meta.id, roll.meta.namespace.clone());
             let mut theirs = Self::default();
@@ -175,10 +196,25 @@ impl Members {
             || (!other && !of_the_platform(namespace) && (self.all || (self.assumed && self.assume)))
     }
 
-    /// Whether the input cannot say if a namespace is a member: selectors decide on it, and it is not there.
+    /// Why the input cannot say if a namespace is a member, where it cannot.
     #[must_use]
-    pub fn unclear(&self, namespace: &str) -> bool {
-        self.selects && !self.known.contains(namespace) && !self.has(namespace) && *self.plane != *namespace
+    pub fn unclear(&self, namespace: &str) -> Option<String> {
+        if self.has(namespace) || *self.plane == *namespace || self.foreign.contains_key(namespace) {
+            return None;
+        }
+        if self.silent && !of_the_platform(namespace) {
+            return Some(format!(
+                "the ServiceMeshMemberRolls, ServiceMeshMembers and labels of the input are those of other control planes: whether namespace {namespace} belongs to the one of {} is not in the input",
+                self.plane
+            ));
+        }
+        let asked = self.selects && !self.known.contains(namespace);
+        asked.then(|| format!("memberSelectors decide on namespace {namespace}, which is not in the input"))
+    }
+
+    /// Why a namespace that is no member is none, where an object of the input looks as if it made it one.
+    pub(super) fn unread(&self, namespace: &str) -> Option<&str> {
+        self.unread_members.get(namespace).or(self.unread_roll.as_ref()).map(String::as_str)
     }
 }
 
@@ -307,6 +343,58 @@ mod tests {
         let text = plane("v2.4", "") + ROLL + "spec: {memberSelectors: [{matchLabels: {team: a}}]}}";
         let mesh = mesh(&text);
         let members = mesh.control.as_ref().and_then(|control| control.members.as_ref()).expect("members");
-        assert!(members.unclear("shop") && !members.unclear("cp"));
+        assert!(members.unclear("shop").is_some() && members.unclear("cp").is_none());
+    }
+
+    #[test]
+    fn objects_that_fit_no_control_plane_make_nobody_a_member() {
+        let roll = |name: &str, cp: &str, members: &str| {
+            format!(
+                "---\n{{apiVersion: maistra.io/v1, kind: ServiceMeshMemberRoll, metadata: {{name: {name}, namespace: {cp}}}, spec: {{members: [{members}]}}}}\n"
+            )
+        };
+        let member = |name: &str, namespace: &str, plane: &str, cp: &str| {
+            format!(
+                "---\n{{apiVersion: maistra.io/v1, kind: ServiceMeshMember, metadata: {{name: {name}, namespace: {namespace}}}, spec: {{controlPlaneRef: {{name: {plane}, namespace: {cp}}}}}}}\n"
+            )
+        };
+        let pod = "---\n{apiVersion: apps/v1, kind: Deployment, metadata: {name: web, namespace: shop}, spec: {template: {metadata: {annotations: {sidecar.istio.io/inject: 'true'}}, spec: {containers: [{name: a}]}}}}\n";
+        // What is said of members; is `shop` one: `yes` (`yes?` by assumption), `no`, or nobody knows; the reason holds.
+        let rows: [(String, &str, &str); 13] = [
+            (String::new(), "yes?", ""),
+            (roll("default", "cp", "shop"), "yes", ""),
+            (roll("wrongname", "cp", "shop"), "no", "ServiceMeshMemberRoll cp/wrongname is not called default"),
+            (roll("wrongname", "cp", "other"), "no", "cp/wrongname"),
+            (roll("default", "cp", "other") + &roll("wrongname", "cp", "shop"), "no", "no member"),
+            (member("wrong", "shop", "basic", "cp"), "no", "ServiceMeshMember shop/wrong is not called default"),
+            (member("default", "shop", "nope", "cp"), "no", "ServiceMeshMember shop/default names control plane nope"),
+            (member("default", "other", "basic", "cp"), "no", "no member"),
+            (member("default", "other", "basic", "cp2"), "open", ""),
+            (member("wrong", "shop", "basic", "cp2"), "open", ""),
+            (roll("default", "cp2", "other"), "open", "other control planes"),
+            (roll("wrongname", "cp2", "shop"), "open", ""),
+            (namespace("other", "maistra.io/member-of: cp2"), "open", ""),
+        ];
+        for (said, want, why) in rows {
+            let mesh = mesh(&(plane("v2.4", "") + &said + &namespace("shop", "") + pod));
+            let control = mesh.control.as_ref().expect("a control plane");
+            let members = control.members.as_ref().expect("members");
+            let is = match (members.has("shop"), members.unclear("shop").is_some()) {
+                (true, _) if members.assumed => "yes?",
+                (true, _) => "yes",
+                (false, true) => "open",
+                (false, false) => "no",
+            };
+            let workload = mesh.workloads.first().expect("a workload");
+            assert_eq!((is, control.notes.len()), (want, usize::from(want == "yes?")), "{said}");
+            assert_eq!(workload.proxy == crate::model::Proxy::Sidecar, want.starts_with("yes"), "{said}");
+            assert_eq!(
+                mesh.taints.iter().any(|taint| taint.scope == crate::model::Scope::Namespace("shop".into())),
+                want == "open",
+                "{said}"
+            );
+            assert!(workload.proxy_why.contains(why), "{said} {}", workload.proxy_why);
+            assert_eq!(members.unclear("openshift-monitoring"), None, "{said}");
+        }
     }
 }

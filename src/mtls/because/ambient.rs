@@ -4,8 +4,9 @@ use super::{Chain, tls_path};
 use crate::location::Path;
 use crate::model::Workload;
 use crate::mtls::ambient::Demand;
-use crate::mtls::client::{Cluster, Reach, Why};
+use crate::mtls::client::{Cluster, Reach};
 use crate::mtls::endpoints::{BYPASS, Endpoint, Who, bypasses_ztunnel};
+use crate::mtls::mend::mutual_first;
 use crate::mtls::waypoint;
 
 impl<'m> Chain<'_, 'm> {
@@ -56,9 +57,7 @@ impl<'m> Chain<'_, 'm> {
             _ if !through && !decision.tunnel => {
                 let sends = self.matrix.classes.get(self.row.sample as usize).is_some_and(|class| class.hbone);
                 let why = match sends {
-                    true if decision.cluster == Cluster::IstioMutual && decision.why == Why::Rule => {
-                        "before Istio 1.26 the rule's ISTIO_MUTUAL comes first"
-                    }
+                    true if mutual_first(mesh, &decision) => "before Istio 1.26 the rule's ISTIO_MUTUAL comes first",
                     true => "pods that are addressed directly get none",
                     false => "istiod or its metadata tell it not to",
                 };
