@@ -73,6 +73,12 @@ const ATTRIBUTES: &[(&str, About)] = &[
     ("destination.port", About::Port),
 ];
 
+/// The attributes of `when` that istiod hands on to ztunnel (`ambient/authorization.go : l4WhenAttributes`).
+const ZTUNNEL_ATTRIBUTES: [&str; 5] =
+    ["source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port"];
+/// Fields of a source that it does not hand on, besides those of HTTP (`ambient/authorization.go : httpSources`).
+const NOT_FOR_ZTUNNEL: [&str; 4] = ["remoteIpBlocks", "notRemoteIpBlocks", "trustDomains", "notTrustDomains"];
+
 /// One list of values.
 #[derive(Clone, Debug)]
 pub struct Field {
@@ -96,6 +102,15 @@ impl Field {
             (true, false) => format!("when {}", self.name),
             (true, true) => format!("when {} (notValues)", self.name),
             (false, _) => self.name.to_string(),
+        }
+    }
+
+    /// Whether istiod hands it on to ztunnel, which knows addresses, ports and the caller's identity.
+    #[must_use]
+    pub fn for_ztunnel(&self) -> bool {
+        match self.name.contains('.') {
+            true => ZTUNNEL_ATTRIBUTES.contains(&&*self.name),
+            false => self.about != About::Http && !NOT_FOR_ZTUNNEL.contains(&&*self.name),
         }
     }
 
@@ -351,6 +366,41 @@ spec: {selector: {app: web}, ports: [{name: http, port: 80, targetPort: 8080}, {
             ]
         );
         assert_eq!(policy.rules[0].sources[0][0].path.as_str(), "spec.rules[0].from[0].source.principals");
+    }
+
+    #[test]
+    fn ztunnel_gets_fields_of_connections_only() {
+        let of = |rule: &str| {
+            let policy = policy(&format!("{{rules: [{rule}]}}")).unwrap();
+            policy.rules[0].fields().next().unwrap().for_ztunnel()
+        };
+        for (name, want) in [
+            ("principals", true),
+            ("notNamespaces", true),
+            ("serviceAccounts", true),
+            ("ipBlocks", true),
+            ("trustDomains", false),
+            ("remoteIpBlocks", false),
+            ("notRemoteIpBlocks", false),
+            ("requestPrincipals", false),
+        ] {
+            assert_eq!(of(&format!("{{from: [{{source: {{{name}: [a]}}}}]}}")), want, "{name}");
+        }
+        for (name, want) in [("ports", true), ("notPorts", true), ("methods", false), ("notHosts", false)] {
+            assert_eq!(of(&format!("{{to: [{{operation: {{{name}: [a]}}}}]}}")), want, "{name}");
+        }
+        for (key, want) in [
+            ("source.ip", true),
+            ("source.principal", true),
+            ("destination.port", true),
+            ("source.serviceAccount", false),
+            ("remote.ip", false),
+            ("connection.sni", false),
+            ("request.headers[x]", false),
+            ("experimental.envoy.filters.network.mysql_proxy[db]", false),
+        ] {
+            assert_eq!(of(&format!("{{when: [{{key: '{key}', notValues: [a]}}]}}")), want, "{key}");
+        }
     }
 
     #[test]

@@ -33,9 +33,13 @@ use crate::mtls::server::{self, ModeFrom, Winners};
 use crate::yaml::Node;
 use cause::{Cause, Names};
 use settings::Settings;
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use suppress::Ignores;
 use unrendered::Templates;
+
+/// A namespace, and the policies of it that select a pod.
+type Selected = (Arc<str>, Vec<u32>);
 
 /// What a rule sees.
 pub struct Lint<'m> {
@@ -47,6 +51,10 @@ pub struct Lint<'m> {
     pub causes: Vec<Cause>,
     /// AuthorizationPolicies, once a rule asks: [`authorization::policies`].
     authorization: OnceLock<Vec<authorization::AuthorizationPolicy>>,
+    /// By workload: which policies may count for a pod of the ambient mesh, once a rule asks: [`Lint::choices`].
+    choices: Vec<OnceLock<Arc<ambient::Choices>>>,
+    /// The same, by namespace and the policies that select a pod: many pods share one.
+    shared: Mutex<BTreeMap<Selected, Arc<ambient::Choices>>>,
 }
 
 /// One row of [`rules::RULES`].
@@ -113,7 +121,16 @@ impl<'m> Lint<'m> {
     /// Judges what the rules share.
     #[must_use]
     pub fn new(matrix: &'m Matrix<'m>) -> Self {
-        Self { mesh: matrix.mesh, matrix, causes: cause::causes(matrix), authorization: OnceLock::new() }
+        let mesh = matrix.mesh;
+        let choices = std::iter::repeat_with(OnceLock::new).take(mesh.workloads.len()).collect();
+        Self {
+            mesh,
+            matrix,
+            causes: cause::causes(matrix),
+            authorization: OnceLock::new(),
+            choices,
+            shared: Mutex::default(),
+        }
     }
 
     /// The causes that a rule is to report.
@@ -138,14 +155,29 @@ impl<'m> Lint<'m> {
         Some(self.mesh.documents.get(object.document as usize)?.tree.node(object.node))
     }
 
+    /// Which policies may count for a pod of the ambient mesh; `None`: it is none. `workload`: number in
+    /// [`Mesh::workloads`].
+    #[must_use]
+    pub fn choices(&self, workload: u32) -> Option<&ambient::Choices> {
+        let pod = self.mesh.workloads.get(workload as usize).filter(|pod| pod.proxy == Proxy::Ambient)?;
+        let choose = || {
+            let namespace = &pod.meta.namespace;
+            let own = ambient::own(self.mesh, namespace, &pod.labels);
+            let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            let (mesh, key) = (self.mesh, (namespace.clone(), own.clone()));
+            shared.entry(key).or_insert_with(|| Arc::new(ambient::Choices::new(mesh, namespace, &own))).clone()
+        };
+        Some(self.choices.get(workload as usize)?.get_or_init(choose))
+    }
+
     /// The effective mode of a port of a workload and the policy that sets it, per possibility (several where the input
     /// does not say which of two policies is older). Of a pod of the ambient mesh: STRICT where plaintext is refused, else
     /// PERMISSIVE. `workload`: number in [`Mesh::workloads`].
     #[must_use]
     pub fn modes(&self, workload: u32, port: u16) -> Vec<(MtlsMode, ModeFrom)> {
         let Some(pod) = self.mesh.workloads.get(workload as usize) else { return Vec::new() };
-        if pod.proxy == Proxy::Ambient {
-            let demand = ambient::demand(self.mesh, pod, port);
+        if let Some(choices) = self.choices(workload) {
+            let demand = choices.demand(self.mesh, port);
             let modes = demand.mode().map_or(vec![MtlsMode::Strict, MtlsMode::Permissive], |mode| vec![mode]);
             return modes.into_iter().map(|mode| (mode, demand.from)).collect();
         }

@@ -9,7 +9,9 @@
 
 use super::server::{Level, ModeFrom, level, possible_firsts};
 use crate::model::{Labels, Mesh, Meta, MtlsMode, PeerAuthentication, Workload};
-use std::sync::Arc;
+use foldhash::{HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// `mtls.mode` of a policy that is there; the inner `None` is UNSET.
 type Mode = Option<MtlsMode>;
@@ -207,18 +209,18 @@ fn order_known(a: &Meta, b: &Meta) -> bool {
 }
 
 /// Of policies, oldest first, those that may be the oldest; the first of those that say the same.
-fn oldest(mesh: &Mesh, numbers: &[u32]) -> Vec<Option<u32>> {
+fn oldest<'m, K: Eq + Hash>(
+    mesh: &'m Mesh,
+    numbers: &[u32],
+    says: impl Fn(u32, &'m PeerAuthentication) -> K,
+) -> Vec<Option<u32>> {
     let firsts = possible_firsts(numbers, |a, b| match (policy(mesh, Some(a)), policy(mesh, Some(b))) {
         (Some(a), Some(b)) => order_known(&a.meta, &b.meta),
         _ => true,
     });
-    let mut kept: Vec<Option<u32>> = Vec::new();
-    for number in firsts {
-        let says = |n: Option<u32>| policy(mesh, n).map(|p| (p.mode, &p.ports, no_selector(mesh, p)));
-        if !kept.iter().any(|other| says(*other) == says(Some(number))) {
-            kept.push(Some(number));
-        }
-    }
+    let mut said: HashSet<Option<K>> = HashSet::default();
+    let is_new = |number: &u32| said.insert(policy(mesh, Some(*number)).map(|policy| says(*number, policy)));
+    let kept: Vec<Option<u32>> = firsts.into_iter().filter(is_new).map(Some).collect();
     if kept.is_empty() { vec![None] } else { kept }
 }
 
@@ -232,72 +234,133 @@ fn no_selector(mesh: &Mesh, policy: &PeerAuthentication) -> bool {
     policy.selector.is_empty() && node().is_none()
 }
 
-/// The policies that may count for a workload of a namespace: usually one possibility. `own`: its own policies, oldest
-/// first.
-fn possibilities(mesh: &Mesh, namespace: &Arc<str>, own: &[u32]) -> Vec<Levels> {
-    let wide = |namespace: &str, wanted: Level| -> Vec<u32> {
+/// What the policies of the mesh and of the namespace come to, whatever the workload's own says: where this is the same,
+/// so are [`attach`], [`convert`] and [`meant`].
+fn inherited(mesh: &Mesh, levels: Levels) -> (Mode, Option<Mode>, bool) {
+    let [wide, namespace, wide_parent, namespace_parent] = levels.modes(mesh);
+    let strict = Some(MtlsMode::Strict);
+    // Of the parents, only STRICT and UNSET are told apart, and the mesh's counts where the namespace's sets nothing.
+    let parent =
+        namespace_parent.map(|mode| mode.map(|mode| if Some(mode) == strict { mode } else { MtlsMode::Disable }));
+    let mesh_strict = parent.flatten().is_none() && wide_parent.flatten() == strict;
+    (namespace.flatten().or(wide.flatten()), parent, mesh_strict)
+}
+
+/// The policies of the mesh and the namespace that may count for a workload of a namespace, one pair for each effect:
+/// usually one, never more than a few dozen.
+fn wide(mesh: &Mesh, namespace: &Arc<str>) -> Vec<Levels> {
+    let of = |namespace: &str, wanted: Level| -> (Vec<u32>, HashSet<u32>) {
         let numbers = mesh.index.policies.get(namespace).map_or(&[][..], Vec::as_slice);
         let fits = |n: &u32| policy(mesh, Some(*n)).is_some_and(|p| level(p, &mesh.root) == wanted);
-        numbers.iter().copied().filter(fits).collect()
-    };
-    let bare = |numbers: &[u32]| -> Vec<u32> {
-        numbers.iter().copied().filter(|n| policy(mesh, Some(*n)).is_some_and(|p| no_selector(mesh, p))).collect()
+        let all: Vec<u32> = numbers.iter().copied().filter(fits).collect();
+        let is_bare = |n: &u32| policy(mesh, Some(*n)).is_some_and(|p| no_selector(mesh, p));
+        let bare = all.iter().copied().filter(is_bare).collect();
+        (all, bare)
     };
     // Pairs of the policy for attaching and the one for converting, which are one where it has no selector.
-    let pairs = |all: &[u32], bare: &[u32]| -> Vec<(Option<u32>, Option<u32>)> {
-        let parents = oldest(mesh, bare);
+    let pairs = |all: &[u32], bare: &HashSet<u32>| -> Vec<(Option<u32>, Option<u32>)> {
+        let parents: Vec<u32> = all.iter().copied().filter(|n| bare.contains(n)).collect();
+        let says = |n: u32, policy: &PeerAuthentication| (policy.mode, bare.contains(&n));
+        let parents = oldest(mesh, &parents, says);
         let pair = |first: Option<u32>| match first.filter(|n| bare.contains(n)) {
             Some(n) => vec![(first, Some(n))],
             None => parents.iter().map(|parent| (first, *parent)).collect(),
         };
-        oldest(mesh, all).into_iter().flat_map(pair).collect()
+        oldest(mesh, all, says).into_iter().flat_map(pair).collect()
     };
     let in_root = *namespace == mesh.root;
-    let of_mesh = wide(&mesh.root, Level::Mesh);
-    let bare_of_mesh = bare(&of_mesh);
+    let (mut of_mesh, bare) = of(&mesh.root, Level::Mesh);
     // An empty selector in the root namespace counts for the root namespace's own workloads only.
-    let of_mesh = pairs(if in_root { &of_mesh } else { &bare_of_mesh }, &bare_of_mesh);
-    let of_namespace = if in_root { Vec::new() } else { wide(namespace, Level::Namespace) };
-    let of_namespace = pairs(&of_namespace, &bare(&of_namespace));
-    let own = oldest(mesh, own);
-    let mut all = Vec::new();
-    for mesh in &of_mesh {
-        for namespace in &of_namespace {
-            all.extend(own.iter().map(|own| Levels { mesh: *mesh, namespace: *namespace, own: *own }));
-        }
-    }
-    all
+    of_mesh.retain(|n| in_root || bare.contains(n));
+    let of_mesh = pairs(&of_mesh, &bare);
+    let (of_namespace, bare) = if in_root { Default::default() } else { of(namespace, Level::Namespace) };
+    let of_namespace = pairs(&of_namespace, &bare);
+    let mut effects = HashSet::default();
+    let all = of_mesh.iter().flat_map(|mesh| of_namespace.iter().map(|namespace| (*mesh, *namespace)));
+    let all = all.map(|(mesh, namespace)| Levels { mesh, namespace, own: None });
+    all.filter(|levels| effects.insert(inherited(mesh, *levels))).collect()
 }
 
-/// The policies that may count for a workload with these labels: the pod's own, without those that istiod adds for
-/// sidecars.
+/// The policies that may count for a workload: each of one list with each of the other.
+#[derive(Debug)]
+pub struct Choices {
+    /// Those of the mesh and of the namespace, one for each effect; never none.
+    wide: Arc<[Levels]>,
+    /// Its own; never none.
+    own: Vec<Option<u32>>,
+    /// What was worked out, by port.
+    known: Mutex<HashMap<u16, Demand>>,
+}
+
+impl Choices {
+    /// `own`: the workload's own policies ([`own`]), oldest first.
+    #[must_use]
+    pub fn new(mesh: &Mesh, namespace: &Arc<str>, own: &[u32]) -> Self {
+        let own = oldest(mesh, own, |_, policy| (policy.mode, &policy.ports));
+        Self { wide: wide(mesh, namespace).into(), own, known: Mutex::default() }
+    }
+
+    /// The workload's own policy, where it is certain which.
+    #[must_use]
+    pub fn certain(&self) -> Option<u32> {
+        match self.own[..] {
+            [own] => own,
+            _ => None,
+        }
+    }
+
+    /// The possibilities for a port, one for each effect on it: of its own policies a hundred may differ in other ports.
+    pub fn at<'a>(&'a self, mesh: &Mesh, port: u16) -> impl Iterator<Item = Levels> + use<'a> {
+        let mut effects = HashSet::default();
+        let effect = |number: &Option<u32>| {
+            let policy = policy(mesh, *number)?;
+            let own = Own { mode: policy.mode, ports: &policy.ports };
+            let of_port = own.ports.iter().find(|(number, _)| *number == port).map(|(_, mode)| *mode);
+            // What `attach` and `convert` ask of the other ports.
+            let has = [MtlsMode::Strict, MtlsMode::Permissive, MtlsMode::Disable].map(|mode| own.has(&[mode]));
+            Some((own.mode, of_port, has))
+        };
+        let own: Vec<Option<u32>> = self.own.iter().copied().filter(|number| effects.insert(effect(number))).collect();
+        self.wide.iter().flat_map(move |wide| own.clone().into_iter().map(|own| Levels { own, ..*wide }))
+    }
+
+    /// What ztunnel does with plaintext to a port, worked out once.
+    #[must_use]
+    pub fn demand(&self, mesh: &Mesh, port: u16) -> Demand {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known.entry(port).or_insert_with(|| self.joined(mesh, port))
+    }
+
+    fn joined(&self, mesh: &Mesh, port: u16) -> Demand {
+        let mut all = self.at(mesh, port).map(|levels| levels.demand(mesh, port));
+        let nothing = Demand { refused: None, from: ModeFrom::NOTHING, faulty: false };
+        let Some(first) = all.next() else { return nothing };
+        if all.all(|other| other.refused == first.refused) { first } else { nothing }
+    }
+}
+
+/// The policies that select a workload with these labels, oldest first: the pod's own labels, without those that istiod
+/// adds for sidecars.
 #[must_use]
-pub fn levels(mesh: &Mesh, namespace: &Arc<str>, labels: &Labels) -> Vec<Levels> {
-    let candidates = mesh.index.selectors.candidates(namespace, labels);
-    let selects = |n: &u32| {
+pub fn own(mesh: &Mesh, namespace: &Arc<str>, labels: &Labels) -> Vec<u32> {
+    let mut found = mesh.index.selectors.candidates(namespace, labels);
+    found.retain(|n| {
         policy(mesh, Some(*n)).is_some_and(|p| level(p, &mesh.root) == Level::Workload && p.selector.subset_of(labels))
-    };
-    let own: Vec<u32> = candidates.into_iter().filter(selects).collect();
-    possibilities(mesh, namespace, &own)
+    });
+    found
 }
 
 /// What ztunnel does with plaintext to a port of a workload.
 #[must_use]
 pub fn demand(mesh: &Mesh, workload: &Workload, port: u16) -> Demand {
-    joined(mesh, &levels(mesh, &workload.meta.namespace, &workload.labels), port)
+    let namespace = &workload.meta.namespace;
+    Choices::new(mesh, namespace, &own(mesh, namespace, &workload.labels)).joined(mesh, port)
 }
 
 /// The same for workloads that only a policy of a namespace speaks of.
 #[must_use]
 pub fn imagined(mesh: &Mesh, namespace: &Arc<str>, own: Option<u32>, port: u16) -> Demand {
-    joined(mesh, &possibilities(mesh, namespace, own.as_slice()), port)
-}
-
-fn joined(mesh: &Mesh, levels: &[Levels], port: u16) -> Demand {
-    let mut all = levels.iter().map(|levels| levels.demand(mesh, port));
-    let nothing = Demand { refused: None, from: ModeFrom::NOTHING, faulty: false };
-    let Some(first) = all.next() else { return nothing };
-    if all.all(|other| other.refused == first.refused) { first } else { nothing }
+    Choices::new(mesh, namespace, own.as_slice()).joined(mesh, port)
 }
 
 /// Whether a sidecar certainly listens for HBONE on 15008: `None` where nothing of the input shows it
@@ -458,6 +521,62 @@ mod tests {
             ),
         ] {
             assert_eq!(demands(&policies), want, "{policies:?}");
+        }
+    }
+
+    #[test]
+    fn possibilities_of_one_effect_are_one() {
+        let mut text = String::new();
+        let mut add = |name: String, namespace: &str, spec: String| {
+            text += &format!(
+                "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {spec}\n"
+            );
+        };
+        const MODES: [&str; 4] = ["UNSET", "PERMISSIVE", "STRICT", "DISABLE"];
+        for at in 0..20 {
+            let (mode, port) = (MODES[at % 4], MODES[at / 4 % 4]);
+            add(format!("m{at}"), "istio-system", format!("{{mtls: {{mode: {mode}}}}}"));
+            let empty = if at % 3 == 0 { "selector: {}, " } else { "" };
+            add(format!("n{at}"), "shop", format!("{{{empty}mtls: {{mode: {port}}}}}"));
+            let ports = format!("80: {{mode: {port}}}, {}: {{mode: {}}}", 1000 + at, MODES[at % 3]);
+            let spec = format!(
+                "{{selector: {{matchLabels: {{app: web}}}}, mtls: {{mode: {mode}}}, portLevelMtls: {{{ports}}}}}"
+            );
+            add(format!("w{at}"), "shop", spec);
+        }
+        let mesh = crate::model::load_text(text, crate::model::Options::default());
+        let shop: Arc<str> = "shop".into();
+        let labels = Labels::new([("app".into(), "web".into())]);
+        let choices = Choices::new(&mesh, &shop, &own(&mesh, &shop, &labels));
+        assert!(choices.wide.len() <= 24, "{}", choices.wide.len());
+        let of = |wanted: Level| -> Vec<u32> {
+            let all = (0..).zip(&mesh.policies).filter(|(_, policy)| level(policy, &mesh.root) == wanted);
+            all.map(|(number, _)| number).collect()
+        };
+        let bare = |n: &u32| no_selector(&mesh, policy(&mesh, Some(*n)).unwrap());
+        let namespace = of(Level::Namespace);
+        let parents: Vec<u32> = namespace.iter().copied().filter(bare).collect();
+        let mut pairs: Vec<(u32, u32)> = parents.iter().map(|n| (*n, *n)).collect();
+        for n in namespace.iter().filter(|n| !bare(n)) {
+            pairs.extend(parents.iter().map(|parent| (*n, *parent)));
+        }
+        for port in [0, 80, 1001, 1002] {
+            let mut every = HashSet::default();
+            for m in of(Level::Mesh) {
+                for (n, parent) in &pairs {
+                    let wide = (Some(m), Some(m));
+                    let all = of(Level::Workload).into_iter().map(|own| Levels {
+                        mesh: wide,
+                        namespace: (Some(*n), Some(*parent)),
+                        own: Some(own),
+                    });
+                    every.extend(all.map(|levels| levels.refuses(&mesh, port)));
+                }
+            }
+            let few: Vec<Levels> = choices.at(&mesh, port).collect();
+            assert!(few.len() < 24 * 20, "{}", few.len());
+            let few: HashSet<_> = few.into_iter().map(|levels| levels.refuses(&mesh, port)).collect();
+            assert_eq!(few, every, "{port}");
         }
     }
 }

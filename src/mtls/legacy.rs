@@ -13,7 +13,7 @@ use crate::model::meta::order_known;
 use crate::model::service::{Origin, Port};
 use crate::model::{AuthnPolicy, Host, Labels, Mesh, MtlsMode, Service, Version};
 use foldhash::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Automatic mTLS came with 1.4, and so did the choice by age.
 const AGE_DECIDES: Version = Version::one(4);
@@ -29,18 +29,23 @@ pub enum Of<'a> {
     Unseen,
 }
 
+/// A target: number of its policy in [`Mesh::authn_policies`], and its own in there.
+type Aim = (u32, u32);
+
 /// The policies of the old API, by what they may be for. Numbers into [`Mesh::authn_policies`], oldest first.
 #[derive(Debug)]
 pub struct Legacy<'m> {
     mesh: &'m Mesh,
-    /// With targets, by the host that a target names.
-    hosts: HashMap<Host, Vec<u32>>,
-    /// With targets that name labels, by namespace.
-    labelled: HashMap<Arc<str>, Vec<u32>>,
+    /// Targets by the host that they name.
+    hosts: HashMap<Host, Vec<Aim>>,
+    /// Targets that name labels, by namespace.
+    labelled: HashMap<Arc<str>, Vec<Aim>>,
     /// Without targets, by namespace.
     wide: HashMap<Arc<str>, Vec<u32>>,
     /// The mesh's: one, but for Maistra's, of which each namespace may hold one.
     mesh_wide: Vec<u32>,
+    /// By service: what counts for each of its ports, where no label changes it. Pods that many Services select ask often.
+    known: Vec<OnceLock<Vec<Vec<Option<u32>>>>>,
 }
 
 impl<'m> Legacy<'m> {
@@ -51,14 +56,15 @@ impl<'m> Legacy<'m> {
             return None;
         }
         let (hosts, labelled, wide) = (HashMap::default(), HashMap::default(), HashMap::default());
-        let mut legacy = Self { mesh, hosts, labelled, wide, mesh_wide: mesh_wide(mesh) };
+        let known = std::iter::repeat_with(OnceLock::new).take(mesh.services.len()).collect();
+        let mut legacy = Self { mesh, hosts, labelled, wide, mesh_wide: mesh_wide(mesh), known };
         for (number, policy) in (0..).zip(&mesh.authn_policies).filter(|(_, p)| p.reach == Reach::Namespace) {
             let namespace = &policy.meta.namespace;
             if policy.targets.is_empty() {
                 legacy.wide.entry(namespace.clone()).or_default().push(number);
                 continue;
             }
-            for target in &policy.targets {
+            for (at, target) in (0..).zip(&policy.targets) {
                 let list = match by_labels(mesh.version, target) {
                     true => legacy.labelled.entry(namespace.clone()).or_default(),
                     false => {
@@ -66,9 +72,7 @@ impl<'m> Legacy<'m> {
                         legacy.hosts.entry(host).or_default()
                     }
                 };
-                if list.last() != Some(&number) {
-                    list.push(number);
-                }
+                list.push((number, at));
             }
         }
         Some(legacy)
@@ -82,44 +86,38 @@ impl<'m> Legacy<'m> {
     fn targeted(&self, service: &Service, port: &Port, of: Of<'_>) -> (Vec<u32>, Vec<u32>) {
         let namespace = &service.meta.namespace;
         // Hosts are compared as they stand: no target is for any service of a wildcard.
-        let mut numbers = self.hosts.get(&service.host).cloned().unwrap_or_default();
-        numbers.extend(self.labelled.get(namespace).into_iter().flatten());
-        numbers.sort_unstable();
-        numbers.dedup();
-        let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
-        for number in numbers {
-            let Some(policy) = self.policy(number) else { continue };
+        let named = self.hosts.get(&service.host).into_iter().flatten();
+        let labelled = self.labelled.get(namespace).into_iter().flatten();
+        let mut answers: Vec<(u32, Option<bool>)> = Vec::new();
+        for (number, at) in named.chain(labelled) {
+            let Some(policy) = self.policy(*number) else { continue };
+            let Some(target) = policy.targets.get(*at as usize) else { continue };
             // Until 1.3 only the policies of the service's namespace were listed.
             if self.mesh.version < AGE_DECIDES && policy.meta.namespace != *namespace {
                 continue;
             }
-            let answers = policy.targets.iter().map(|target| self.selects(policy, target, service, port, of));
-            match answers.fold(Some(false), or) {
-                Some(true) => sure.push(number),
+            match self.selects(target, port, of) {
                 Some(false) => {}
-                None => perhaps.push(number),
+                answer => answers.push((*number, answer)),
             }
+        }
+        answers.sort_by_key(|(number, _)| *number);
+        let (mut sure, mut perhaps) = (Vec::new(), Vec::new());
+        for each in answers.chunk_by(|a, b| a.0 == b.0) {
+            let Some((number, _)) = each.first() else { continue };
+            let list = if each.iter().any(|(_, answer)| *answer == Some(true)) { &mut sure } else { &mut perhaps };
+            list.push(*number);
         }
         (sure, perhaps)
     }
 
-    /// Whether a target selects a Service port; `None`: the input does not say.
-    fn selects(
-        &self,
-        policy: &AuthnPolicy,
-        target: &Target,
-        service: &Service,
-        port: &Port,
-        of: Of<'_>,
-    ) -> Option<bool> {
-        let named = if by_labels(self.mesh.version, target) {
-            match of {
-                Of::Nobody => Some(false),
-                Of::Workload(labels) => Some(target.labels.subset_of(labels)),
-                Of::Unseen => None,
-            }
-        } else {
-            Some(Host::resolve(&target.name, &policy.meta.namespace, &self.mesh.options.cluster_domain) == service.host)
+    /// Whether a target that names a service, or labels, selects a port of it; `None`: the input does not say.
+    fn selects(&self, target: &Target, port: &Port, of: Of<'_>) -> Option<bool> {
+        let named = match of {
+            _ if !by_labels(self.mesh.version, target) => Some(true),
+            Of::Nobody => Some(false),
+            Of::Workload(labels) => Some(target.labels.subset_of(labels)),
+            Of::Unseen => None,
         };
         let ports = target.ports.iter().map(|selector| selector.selects(port));
         let at_port = if target.ports.is_empty() { Some(true) } else { ports.fold(Some(false), or) };
@@ -184,10 +182,27 @@ impl<'m> Legacy<'m> {
         let Who::Workload(number) = endpoint.who else { return found };
         let Some(workload) = self.mesh.workloads.get(number as usize) else { return found };
         let others = selected_by.get(number as usize).map_or(&[][..], Vec::as_slice);
-        for other in others.iter().filter_map(|n| self.mesh.services.get(*n as usize)) {
+        // Ports that no target tells apart: labels are looked at once for all of them.
+        let mut seen: Vec<(&Host, &Port)> = Vec::new();
+        for (number, other) in others.iter().filter_map(|n| Some((*n, self.mesh.services.get(*n as usize)?))) {
             let same = |p: &&Port| target_on(p, workload) == Some(endpoint.port) && endpoint.port > 0;
-            for other_port in other.ports.iter().filter(same) {
-                if other.meta.id != service.meta.id || other_port.number != port.number {
+            let labelled = self.labelled.contains_key(&other.meta.namespace);
+            for (at, other_port) in other.ports.iter().enumerate().filter(|(_, p)| same(p)) {
+                if other.meta.id == service.meta.id && other_port.number == port.number {
+                    continue;
+                }
+                if !labelled {
+                    found.extend(self.known(number, other).get(at).into_iter().flatten());
+                    continue;
+                }
+                let alike = |(host, port): &(&Host, &Port)| {
+                    let same_port = port.number == other_port.number && port.name == other_port.name;
+                    let unnamed = |host: &Host| !self.hosts.contains_key(host);
+                    same_port && (**host == other.host || (unnamed(host) && unnamed(&other.host)))
+                };
+                // Selected by Services of its own namespace only.
+                if !seen.iter().any(alike) {
+                    seen.push((&other.host, other_port));
                     found.extend(self.policies(other, other_port, of));
                 }
             }
@@ -201,6 +216,12 @@ impl<'m> Legacy<'m> {
             new
         });
         found
+    }
+
+    /// [`Self::policies`] for each port of a service in whose namespace no target names labels.
+    fn known(&self, number: u32, service: &Service) -> &[Vec<Option<u32>>] {
+        let all = || service.ports.iter().map(|port| self.policies(service, port, Of::Nobody)).collect();
+        self.known.get(number as usize).map_or(&[], |known| known.get_or_init(all))
     }
 
     /// The wide policies of a service's namespace, with the policies of the old API that clients may see for a port.
@@ -352,6 +373,21 @@ mod tests {
                 "PERMISSIVE",
             ),
             (4, &[("Policy", "api", 0, "{targets: [{name: api}], peers: [{mtls: {}}]}")], 80, "DISABLE"),
+            (4, &[("Policy", "p", 0, "{targets: [{name: api}, {name: web}], peers: [{mtls: {}}]}")], 80, "STRICT"),
+            (
+                4,
+                &[
+                    (
+                        "Policy",
+                        "b",
+                        1,
+                        "{targets: [{name: web, ports: [{number: 1}]}, {name: web}], peers: [{mtls: {}}]}",
+                    ),
+                    ("Policy", "a", 2, web),
+                ],
+                80,
+                "STRICT",
+            ),
         ];
         for (minor, policies, port, want) in rows {
             assert_eq!(modes(*minor, policies, *port, Of::Nobody), *want, "1.{minor} {policies:?} {port}");
@@ -372,6 +408,16 @@ mod tests {
             (4, Of::Workload(&v1), "DISABLE"),
         ] {
             assert_eq!(modes(minor, &[("Policy", "p", 0, spec)], 80, of), want, "1.{minor} {of:?}");
+        }
+        // One target by name and one by labels: either is enough, and what is sure of one is not open by the other.
+        let both = "{targets: [{name: other, labels: {version: v1}}, {name: web, ports: [{number: 80}]}], peers: [{mtls: {}}]}";
+        for (port, of, want) in [
+            (80, Of::Unseen, "STRICT"),
+            (9000, Of::Unseen, "DISABLE STRICT"),
+            (9000, Of::Workload(&v1), "STRICT"),
+            (9000, Of::Workload(&v2), "DISABLE"),
+        ] {
+            assert_eq!(modes(3, &[("Policy", "p", 0, both)], port, of), want, "{port} {of:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What would mend a CONFLICT: the nearest change, in words.
 
-use super::ambient::{Own, attach, convert, levels};
+use super::ambient::{self, Choices, Own, attach, convert};
 use super::because::tls_path;
 use super::check::{Cell, Matrix, Row, ServiceRows};
 use super::client::{Cluster, Decision, Reach, Unknown, Why};
@@ -233,7 +233,9 @@ fn opens_all(mesh: &Mesh, endpoint: &Endpoint<'_>) -> bool {
     let Some(workload) = mesh.workloads.get(number as usize) else { return false };
     let mode = |number: Option<u32>| mesh.policies.get(number? as usize).map(|policy| policy.mode);
     let ports = [(endpoint.port, Some(MtlsMode::Permissive))];
-    levels(mesh, &workload.meta.namespace, &workload.labels).into_iter().any(|levels| {
+    let namespace = &workload.meta.namespace;
+    let choices = Choices::new(mesh, namespace, &ambient::own(mesh, namespace, &workload.labels));
+    choices.at(mesh, endpoint.port).any(|levels| {
         let own = Own { mode: mode(levels.own).flatten(), ports: &ports };
         let attached = attach(mode(levels.mesh.0), mode(levels.namespace.0), Some(own));
         let made = || convert(mode(levels.mesh.1), mode(levels.namespace.1), own);

@@ -7,7 +7,7 @@ use crate::lint::policies::{level_of, names, selected};
 use crate::lint::{Lint, Out};
 use crate::location::Path;
 use crate::model::{Mesh, MtlsMode, PeerAuthentication, Proxy, Workload};
-use crate::mtls::ambient::{Levels, levels};
+use crate::mtls::ambient::Choices;
 use crate::mtls::server::Level;
 use crate::words::count;
 
@@ -36,9 +36,7 @@ pub(super) fn without_effect(lint: &Lint<'_>, number: u32, port: u16) -> bool {
     let mesh = lint.mesh;
     let Some(policy) = mesh.policies.get(number as usize).filter(|_| mesh.ambient) else { return false };
     let mut captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
-    captured.any(|(_, workload)| {
-        certain(lint, number, workload).is_some_and(|levels| wrong_port(mesh, &levels, port).is_some())
-    })
+    captured.any(|(at, _)| certain(lint, number, at).is_some_and(|choices| wrong_port(mesh, choices, port).is_some()))
 }
 
 /// The first thing that is wrong with a policy's ports, and on which workloads.
@@ -50,8 +48,8 @@ fn first<'m>(lint: &Lint<'m>, number: u32, policy: &'m PeerAuthentication) -> Op
     let captured = selected(mesh, policy).filter(|(_, workload)| workload.proxy == Proxy::Ambient).take(MANY);
     let mut found: Option<Wrong> = None;
     let mut on: Vec<&Workload> = Vec::new();
-    for (_, workload) in captured {
-        let Some(wrong) = wrong(lint, number, policy, workload) else { continue };
+    for (at, workload) in captured {
+        let Some(wrong) = wrong(lint, number, policy, at) else { continue };
         if *found.get_or_insert(wrong) == wrong {
             on.push(workload);
         }
@@ -60,20 +58,19 @@ fn first<'m>(lint: &Lint<'m>, number: u32, policy: &'m PeerAuthentication) -> Op
 }
 
 /// What counts for a workload, where that policy certainly does.
-fn certain(lint: &Lint<'_>, number: u32, workload: &Workload) -> Option<Vec<Levels>> {
-    let all = levels(lint.mesh, &workload.meta.namespace, &workload.labels);
-    all.iter().all(|levels| levels.own == Some(number)).then_some(all)
+fn certain<'l>(lint: &'l Lint<'_>, number: u32, workload: u32) -> Option<&'l Choices> {
+    lint.choices(workload).filter(|choices| choices.certain() == Some(number))
 }
 
 /// The first port of a policy that does not do what it says on a workload, where that policy certainly counts.
-fn wrong(lint: &Lint<'_>, number: u32, policy: &PeerAuthentication, workload: &Workload) -> Option<Wrong> {
-    let all = certain(lint, number, workload)?;
+fn wrong(lint: &Lint<'_>, number: u32, policy: &PeerAuthentication, workload: u32) -> Option<Wrong> {
+    let choices = certain(lint, number, workload)?;
     let set = policy.ports.iter().filter(|(_, mode)| mode.is_some()).map(|(port, _)| *port);
-    set.chain([0]).find_map(|port| wrong_port(lint.mesh, &all, port))
+    set.chain([0]).find_map(|port| wrong_port(lint.mesh, choices, port))
 }
 
-fn wrong_port(mesh: &Mesh, all: &[Levels], port: u16) -> Option<Wrong> {
-    let mut answers = all.iter().map(|levels| levels.refuses(mesh, port));
+fn wrong_port(mesh: &Mesh, choices: &Choices, port: u16) -> Option<Wrong> {
+    let mut answers = choices.at(mesh, port).map(|levels| levels.refuses(mesh, port));
     let first = answers.next()?;
     let (meant, refused) = first;
     let sure = answers.all(|answer| answer == first);
