@@ -38,8 +38,10 @@ def prepared(cluster, function):
 
 
 class Admin(http.server.BaseHTTPRequestHandler):
-    """Envoy's admin port, as far as it is asked: a file."""
+    """Envoy's admin port, as far as it is asked: a file. It keeps connections open as Envoy does: what a Pod has sent last
+    before it closes can be lost on the way through a port-forward, and the client then waits for it."""
 
+    protocol_version = "HTTP/1.1"
     body = b""
 
     def do_GET(self):
