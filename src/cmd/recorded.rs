@@ -4,12 +4,13 @@
 //! refused would look complete, offline.
 
 use crate::cli::MeshArgs;
-use crate::location::{Location, Sources};
+use crate::location::{Location, SourceId, Sources};
 use crate::model::Version;
 use crate::model::kinds::{KINDS, List};
 use crate::model::load::{Input, Unseen};
-use crate::model::mesh_config::IstiodEnv;
+use crate::model::mesh_config::decides;
 use crate::yaml::{Document, Kind, Node};
+use std::collections::BTreeMap;
 
 /// `apiVersion` of the document.
 pub const API: &str = "meshctl.io/v1";
@@ -35,6 +36,11 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
     let mut all = false;
     let mut reads = Vec::new();
     let mut releases = Vec::new();
+    let mut there: BTreeMap<SourceId, u64> = BTreeMap::new();
+    let objects = input.documents.iter().filter(|one| said(one).is_none()).map(|one| one.source);
+    for source in objects.chain(input.broken.iter().map(|one| one.source)) {
+        *there.entry(source).or_default() += 1;
+    }
     for document in &input.documents {
         let at = |node: Node<'_>| input.sources.location(node.span().source, node.span().start);
         let Some(said) = said(document) else { continue };
@@ -42,11 +48,8 @@ pub fn take(input: &mut Input, mesh: &MeshArgs, lint: bool) -> Recorded {
             Ok(found) => {
                 env.extend(environment(&found.env, &found.elsewhere, mesh, &at(said), &mut unseen));
                 unseen.extend(found.unseen.into_iter().filter(|one| asked(one, mesh, lint)));
-                let here = |source: crate::location::SourceId| source == document.source;
-                let documents =
-                    input.documents.iter().filter(|one| here(one.source) && self::said(one).is_none()).count();
-                let there = documents + input.broken.iter().filter(|one| here(one.source)).count();
-                if let Some(objects) = found.objects.filter(|objects| *objects > there as u64) {
+                let there = there.get(&document.source).copied().unwrap_or_default();
+                if let Some(objects) = found.objects.filter(|objects| *objects > there) {
                     let why = format!("the snapshot is cut off: it says {objects} objects, and {there} are there");
                     unseen.push(anything(why, at(said)));
                 }
@@ -95,7 +98,6 @@ pub fn environment(
     unseen: &mut Vec<Unseen>,
 ) -> Vec<String> {
     let typed = &given.istiod_env;
-    let decides = |pair: &str| !pair.ends_with('=') && IstiodEnv::default().set(pair).is_ok();
     let mut add = |kind: &str, name: &str, reason: String| {
         unseen.push(Unseen { kind: kind.to_owned(), namespace: "".into(), name: name.into(), reason, at: at.clone() });
     };

@@ -1,6 +1,6 @@
 //! What istiod's own Deployments say of a mesh: revisions, version, environment, and the domain of Kubernetes services.
 
-use super::mesh_config::{IstiodEnv, Options};
+use super::mesh_config::{Options, decides};
 use super::read::Raw;
 use super::version::Version;
 use crate::yaml::{Document, Node};
@@ -60,7 +60,6 @@ fn container_of(root: Node<'_>) -> Option<Node<'_>> {
 }
 
 fn own_of(container: Node<'_>) -> Own {
-    let decides = |pair: &str| !pair.ends_with('=') && IstiodEnv::default().set(pair).is_ok();
     let tag = container.get("image").and_then(Node::as_str).and_then(|image| {
         let name = image.split('@').next()?.rsplit('/').next()?;
         name.split_once(':').map(|(_, tag)| tag)

@@ -284,6 +284,11 @@ impl IstiodEnv {
     }
 }
 
+/// Whether a variable (`NAME=VALUE`) changes who speaks mutual TLS; an empty value is as good as none.
+pub fn decides(pair: &str) -> bool {
+    !pair.ends_with('=') && IstiodEnv::default().set(pair).is_ok()
+}
+
 /// The words of a list with commas.
 fn list(text: &str) -> Vec<Box<str>> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(Box::from).collect()
